@@ -1,0 +1,66 @@
+"""Supervised tasks: a target function drawn from a key, and data sets sampled from it."""
+
+import zlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from scipy.special import jv
+
+from scaling.networks import ACTIVATIONS
+
+Target = Callable[[np.ndarray], np.ndarray]
+
+
+class Dataset(NamedTuple):
+    """Weighted samples: inputs (n, m), labels (n,), weights (n,), all float32 NumPy arrays; weights sum to the number
+    of samples they stand for."""
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def objects(self) -> np.ndarray:
+        """Rows (x, y), shape (n, m + 1): the objects that the paper compresses."""
+        return np.column_stack([self.inputs, self.labels])
+
+    def select(self, indices: np.ndarray, weights: np.ndarray) -> "Dataset":
+        """The samples at indices (k,) with new weights (k,)."""
+        return Dataset(self.inputs[indices], self.labels[indices], np.asarray(weights, np.float32))
+
+
+def purpose(key: jax.Array, *names: str | int) -> jax.Array:
+    """The key of one named purpose, e.g. `purpose(root, "data", d)`: keys of different names are independent."""
+    for name in names:
+        key = jax.random.fold_in(key, zlib.crc32(str(name).encode()))
+    return key
+
+
+def teacher(key: jax.Array, *, inputs: int = 2, width: int = 50, activation: str = "relu") -> Target:
+    """A two-layer network with all weights and biases U(-1, 1): the teacher of Figs. 3 and 5a of arXiv 2510.00504.
+
+    Returns a function (n, inputs) -> (n,) float32.
+    """
+
+    def draw(name, *shape):
+        return np.asarray(jax.random.uniform(purpose(key, name), shape, minval=-1.0, maxval=1.0))
+
+    hidden, bias = draw("hidden", inputs, width), draw("hidden bias", width)
+    output, output_bias = draw("output", width), draw("output bias")
+    activate = jax.jit(ACTIVATIONS[activation])
+    return lambda x: np.asarray(activate(x @ hidden + bias)) @ output + output_bias
+
+
+def cylindrical_harmonic(x: np.ndarray) -> np.ndarray:
+    """J_6(20 r) cos(6 theta) at x (n, 2): the target of Figs. 4 and 5b of arXiv 2510.00504. Returns (n,) float32."""
+    radius, angle = np.hypot(x[:, 0], x[:, 1]), np.arctan2(x[:, 1], x[:, 0])
+    return (jv(6, 20 * radius) * np.cos(6 * angle)).astype(np.float32)
+
+
+def sample(key: jax.Array, target: Target, size: int, *, inputs: int = 2, noise: float = 0.0) -> Dataset:
+    """`size` samples: inputs U[-1, 1]^inputs, labels target(x) + N(0, noise^2), weights one."""
+    x = np.asarray(jax.random.uniform(purpose(key, "inputs"), (size, inputs), minval=-1.0, maxval=1.0))
+    labels = target(x) + noise * np.asarray(jax.random.normal(purpose(key, "noise"), (size,)))
+    return Dataset(x, labels.astype(np.float32), np.ones(size, np.float32))
