@@ -1,0 +1,185 @@
+"""The scaling laws as curves in log space, and the solver that fits many data sets at once.
+
+Every law is  log f = offset + h(beta, shape)  with h = 0 at the smallest size:
+    plain laws    h = beta t,                            t falls from 0 at the smallest size to -1 at the largest,
+    with a floor  h = log((1 - phi) exp(beta t) + phi),  phi = the floor's part of the loss at the smallest size.
+In these coordinates the offset is linear, beta is the log drop of the decaying part over the measured range, and a law
+that degenerates (floor -> 0, exponent -> 0) does so at an ordinary boundary point instead of at infinity.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+TAILS = 8.0  # degrees of freedom of the Student-t errors: near Gaussian in the middle, an outlier's pull is bounded
+RESOLUTION = 1e-9  # log-space scatter below which a curve counts as exact
+FREE_POWERS = (0.01, 3.0)  # range of the free exponent; the lower end is a power law to all intents
+FLOORS = (0.0, 1 - 1e-9)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A law's form: what t is made of, and whether it has a floor or a free exponent."""
+
+    law: str
+    formula: str
+    names: tuple[str, ...]
+    kind: str  # "power", "stretched" or "log"
+    floor: bool = False
+    free: bool = False
+
+    def bounds(self) -> np.ndarray:
+        """(unknowns, 2) the box of offset, beta and the shape."""
+        rows = [(-np.inf, np.inf), (0.0 if self.floor else -np.inf, np.inf)]
+        return np.array(rows + [FLOORS] * self.floor + [FREE_POWERS] * self.free)
+
+    def abscissa(self, size: np.ndarray, power) -> np.ndarray:
+        """The function of the size that log loss is linear in, increasing or decreasing: (..., sizes)."""
+        if self.kind == "power":
+            return -np.log(size)
+        return -(size**power) if self.kind == "stretched" else np.log(np.log(size))
+
+    def values(self, unknowns: np.ndarray, size: np.ndarray, span: tuple[float, float], power: float):
+        """log f (B, sizes) and its derivatives (B, sizes, unknowns), with t scaled to the sizes in `span`."""
+        offset, beta = unknowns[:, :1], unknowns[:, 1:2]
+        power = unknowns[:, 2:3] if self.free else power
+        first, last = (self.abscissa(np.array([end]), power) for end in span)
+        t = (self.abscissa(size, power) - first) / (first - last)
+        t = np.broadcast_to(t, (len(unknowns), len(size)))
+        slopes = [np.ones_like(t), t]
+        if self.floor:
+            phi = unknowns[:, 2:3]
+            decay = (1 - phi) * np.exp(beta * t)
+            inside = decay + phi
+            slopes[1] = decay / inside * t
+            slopes.append(-np.expm1(beta * t) / inside)
+            return offset + np.log(inside), np.stack(slopes, axis=2)
+        if self.free:
+            scale = span[1]
+            x, low = np.log(size / scale), np.log(span[0] / scale)
+            big, small = np.exp(power * x), np.exp(power * low)
+            slopes.append(beta * ((1 - big) * small * low - big * x * (1 - small)) / (1 - small) ** 2)
+        return offset + beta * t, np.stack(slopes, axis=2)
+
+    def parameters(self, unknowns: np.ndarray, span: tuple[float, float], power: float) -> np.ndarray:
+        """The law's parameters (B, names) in the reader's terms."""
+        offset, beta = unknowns[:, 0], unknowns[:, 1]
+        power = unknowns[:, 2] if self.free else power
+        first, last = (self.abscissa(np.float64(end), power) for end in span)
+        slope = beta / (first - last)
+        phi = unknowns[:, 2] if self.floor else 0.0
+        with np.errstate(all="ignore"):
+            columns = [np.exp(offset - slope * first) * (1 - phi), slope]
+            if self.floor:
+                columns.append(phi * np.exp(offset))
+        return np.stack(columns + ([unknowns[:, 2]] if self.free else []), axis=1)
+
+    def starts(self, drop: float) -> np.ndarray:
+        """(grid, unknowns) the points searched for every data set, offset 0; drop: the log drop that was seen."""
+        beta = np.geomspace(0.05, 30, 48) if self.floor else np.linspace(-1.5, 1.5, 41)
+        shape = [0.0]
+        if self.floor:
+            shape = np.exp(-drop) * np.r_[0, np.geomspace(1e-3, 0.5, 14), np.linspace(0.6, 1, 12)]
+        elif self.free:
+            shape = np.geomspace(*FREE_POWERS, 30)
+        beta, shape = (a.ravel() for a in np.meshgrid(beta * max(drop, 1e-3), shape))
+        return np.stack([np.zeros_like(beta), beta] + [shape] * (self.floor or self.free), axis=1)
+
+
+LAWS = {
+    curve.law: curve
+    for curve in (
+        Curve("power", "A n^-alpha", ("A", "alpha"), "power"),
+        Curve("power_floor", "A n^-alpha + L0", ("A", "alpha", "L0"), "power", floor=True),
+        Curve("stretched", "A exp(-a n^(1/m))", ("A", "a"), "stretched"),
+        Curve("stretched_floor", "A exp(-a n^(1/m)) + L0", ("A", "a", "L0"), "stretched", floor=True),
+        Curve("stretched_free", "A exp(-a n^p)", ("A", "a", "p"), "stretched", free=True),
+        Curve("log_power", "c log(n)^p", ("c", "p"), "log"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Maximum-likelihood unknowns of many data sets at once."""
+
+    unknowns: np.ndarray  # (B, unknowns); nan where fewer sizes than unknowns are present
+    scale: np.ndarray  # (B,) sigma, the scatter in units of the given errors
+    deviance: np.ndarray  # (B,) -2 log likelihood
+    converged: np.ndarray  # (B,)
+
+
+def solve(curve: Curve, size, power, logs, error, least: float = RESOLUTION) -> Solution:
+    """Maximise the likelihood  (logs[b, j] - log f(size[j])) / (sigma error[j]) ~ Student t with 8 degrees of freedom.
+
+    logs: (B, sizes), nan for a missing size; error: (sizes,); sigma >= least is an unknown of each data set, as is f.
+    All B problems start from the best point of one grid (a product of matrices), then take damped Gauss-Newton steps on
+    reweighted squares inside the box, sigma updated in between (Lange, Little & Taylor 1989).
+    """
+    size, span = np.asarray(size, float), (float(np.min(size)), float(np.max(size)))
+    weight = np.where(np.isfinite(logs), 1 / error**2, 0.0)
+    value = np.where(np.isfinite(logs), logs, 0.0)
+    number = (weight > 0).sum(axis=1)
+    box = curve.bounds()
+    possible = number >= len(box)
+    drop = float(np.ptp(logs[np.isfinite(logs)])) if np.isfinite(logs).any() else 1.0
+    # the grid: squared residuals of every data set at every start, the offset profiled out
+    grid = curve.starts(drop)
+    shape = curve.values(grid, size, span, power)[0].T
+    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
+    offset = (np.sum(weight * value, axis=1, keepdims=True) - weight @ shape) / total
+    squares = weight @ shape**2 - 2 * (weight * value) @ shape - total * offset**2
+    best = np.argmin(squares, axis=1)
+    unknowns = grid[best]
+    unknowns[:, 0] = offset[np.arange(len(best)), best]
+
+    def deviance(z2, scale, weight):  # -2 log likelihood without its constants
+        terms = (TAILS + 1) * np.log1p(z2 / TAILS) + 2 * np.log(scale)[:, None]
+        return np.where(weight > 0, terms, 0.0).sum(axis=1)
+
+    residual = value - curve.values(unknowns, size, span, power)[0]
+    count = np.maximum(number, 1)
+    scale = np.maximum(np.sqrt((weight * residual**2).sum(axis=1) / count), least)
+    converged = ~possible
+    damping = np.full(len(logs), 1e-3)
+    for _ in range(300):
+        live = np.flatnonzero(~converged)
+        if not len(live):
+            break
+        w, y, s, here = weight[live], value[live], scale[live], unknowns[live]
+        model, slopes = curve.values(here, size, span, power)
+        residual = y - model
+        z2 = w * (residual / s[:, None]) ** 2
+        before = deviance(z2, s, w)
+        pull = w * (TAILS + 1) / (TAILS + z2) / s[:, None] ** 2
+        gradient = np.einsum("bj,bjk->bk", pull * residual, slopes)
+        hessian = np.einsum("bjk,bj,bjl->bkl", slopes, pull, slopes)
+        held = ((here <= box[:, 0]) & (gradient < 0)) | ((here >= box[:, 1]) & (gradient > 0))
+        gradient[held] = 0
+        hessian[held[:, :, None] | held[:, None, :]] = 0
+        diagonal = np.einsum("bkk->bk", hessian).copy()
+        eye = np.eye(len(box))
+        hessian += eye * (damping[live, None] * diagonal + np.where(diagonal > 0, 1e-14 * diagonal, 1.0))[:, None, :]
+        step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+        there = np.clip(here + step, box[:, 0], box[:, 1])
+        residual = y - curve.values(there, size, span, power)[0]
+        z2 = w * (residual / s[:, None]) ** 2
+        after = deviance(z2, s, w)
+        better = after <= before + 1e-12 * np.abs(before)
+        unknowns[live[better]] = there[better]
+        damping[live] = np.clip(np.where(better, damping[live] / 10, damping[live] * 8), 1e-12, 1e12)
+        pull = (TAILS + 1) / (TAILS + z2) * w
+        renewed = np.maximum(np.sqrt((pull * residual**2).sum(axis=1) / count[live]), least)
+        renewed = np.where(better, renewed, s)
+        scale[live] = renewed
+        gain = np.einsum("bk,bk->b", gradient, step)
+        still = np.abs(np.log(renewed / s)) < 1e-8
+        converged[live] = (still & better & (gain < 1e-8)) | (~better & (damping[live] > 1e10))
+    residual = value - curve.values(unknowns, size, span, power)[0]
+    z2 = weight * (residual / scale[:, None]) ** 2
+    constant = special.gammaln((TAILS + 1) / 2) - special.gammaln(TAILS / 2) - 0.5 * np.log(TAILS * np.pi)
+    constant = np.where(weight > 0, constant - np.log(error), 0.0).sum(axis=1)
+    final = deviance(z2, scale, weight) - 2 * constant
+    unknowns = np.where(possible[:, None], unknowns, np.nan)
+    return Solution(unknowns, scale, np.where(possible, final, np.nan), converged & possible)
