@@ -1,4 +1,4 @@
-"""Means over seeds in log space, their errors, and the one way in which this project makes intervals.
+"""From runs to means over seeds in log space with their errors, and the one way this project makes intervals.
 
 A seed draws its own teacher, data and initialisation, so its losses at all sizes move up and down together:
     log loss[s, j] = mu[j] + u[s] + e[s, j],   Var u = tau^2,   Var e[:, j] = D[j].
@@ -22,6 +22,18 @@ class SizeMeans(NamedTuple):
     mean: np.ndarray  # (sizes,) log of the geometric mean
     error: np.ndarray | None  # (sizes,) its standard error without the common shift; None: the seeds cannot tell
     draws: np.ndarray  # (draws, sizes) the same mean over resampled seeds
+
+
+class Observed(NamedTuple):
+    """What a fit sees of the data: sizes in ascending order, those without any run left out."""
+
+    size: np.ndarray  # (sizes,)
+    log: np.ndarray  # (sizes,) log of the geometric mean
+    error: np.ndarray | None  # (sizes,) its standard error, None if unknown
+    draws: np.ndarray | None  # (B, sizes) the same over resampled seeds, or
+    noise: np.ndarray | None  # (B, sizes) standard normal, where there are no seeds to resample
+    seeds: int | None
+    trouble: str  # "" or the status of every fit to these data
 
 
 def bootstrap_indices(seeds: int, draws: int = 1000, seed: int = 0) -> np.ndarray:
@@ -71,6 +83,50 @@ def interval(draws, estimate, seeds: int | None, *, level: float = 0.95, log: bo
             low, high = (np.exp(low), np.exp(high)) if log else (low, high)
         low, high = (np.where(usable, np.clip(end, *bounds), np.nan) for end in (low, high))
     return (float(low), float(high)) if estimate.ndim == 0 else (low, high)
+
+
+def _numbers(name: str, value) -> np.ndarray:
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} of type {type(value).__name__}: an array of real numbers is accepted") from None
+
+
+def observe(size, loss, error, draws: int, seed: int, *, least: float = 0.0) -> Observed:
+    """Check the data, take means over seeds and resample them. Raises ValueError for shapes, sizes <= least."""
+    size, loss = _numbers("size", size), _numbers("loss", loss)
+    if size.ndim != 1 or not len(size):
+        raise ValueError(f"size has shape {size.shape}: one axis of at least one size is accepted")
+    wrong = ~((size > least) & np.isfinite(size))
+    if np.any(wrong):
+        raise ValueError(f"size={size[wrong][0]:g}: finite numbers above {least:g} are accepted")
+    if loss.ndim not in (1, 2) or loss.shape[-1] != len(size) or not len(loss):
+        raise ValueError(
+            f"loss has shape {loss.shape}: (seeds, {len(size)}) or ({len(size)},) is accepted, as size has"
+        )
+    if error is not None:
+        error = _numbers("error", error)
+        if loss.ndim == 2 or error.shape != loss.shape:
+            raise ValueError(f"error has shape {error.shape} and loss {loss.shape}: error belongs to loss of one axis")
+        wrong = ~((error > 0) & np.isfinite(error)) & ~np.isnan(loss)
+        if np.any(wrong):
+            raise ValueError(f"error={error[wrong][0]:g}: finite numbers above 0 are accepted")
+    bootstrap_indices(1, draws, seed)  # for its complaints about draws and seed
+    table = np.atleast_2d(loss)
+    keep = np.argsort(size, kind="stable")
+    keep = keep[~np.all(np.isnan(table), axis=0)[keep]]
+    size, table, error = size[keep], table[:, keep], None if error is None else error[keep]
+    seeds = None if loss.ndim == 1 else int(np.sum(np.any(~np.isnan(loss), axis=1)))
+    given = table[~np.isnan(table)]
+    if not len(given) or not np.all((given > 0) & np.isfinite(given)):
+        empty = np.full(len(size), np.nan)
+        return Observed(size, empty, None, None, None, seeds, "not finite")
+    if seeds is not None and seeds > 1:
+        means = size_means(np.log(table), draws, seed)
+        return Observed(size, means.mean, means.error, means.draws, None, seeds, "")
+    noise = np.random.default_rng([seed, 0]).standard_normal((draws, len(size)))
+    error = None if error is None else error / table[0]
+    return Observed(size, np.log(table[0]), error, None, noise, seeds, "")
 
 
 def size_means(logs: np.ndarray, draws: int = 0, seed: int = 0) -> SizeMeans:

@@ -13,8 +13,9 @@ import numpy as np
 from scipy import special
 
 TAILS = 8.0  # degrees of freedom of the Student-t errors: near Gaussian in the middle, an outlier's pull is bounded
-RESOLUTION = 1e-9  # log-space scatter below which a curve counts as exact
+RESOLUTION = 1e-8  # log-space scatter below which a curve counts as exact
 FREE_POWERS = (0.01, 3.0)  # range of the free exponent; the lower end is a power law to all intents
+DROPS = (0.0, 300.0)  # range of beta beside a floor: more would overflow, and is a floor from the second size on
 FLOORS = (0.0, 1 - 1e-9)
 
 
@@ -29,9 +30,14 @@ class Curve:
     floor: bool = False
     free: bool = False
 
+    @property
+    def least_size(self) -> float:
+        """Sizes must be above this: log(log n) needs n > 1."""
+        return 1.0 if self.kind == "log" else 0.0
+
     def bounds(self) -> np.ndarray:
         """(unknowns, 2) the box of offset, beta and the shape."""
-        rows = [(-np.inf, np.inf), (0.0 if self.floor else -np.inf, np.inf)]
+        rows = [(-np.inf, np.inf), DROPS if self.floor else (-np.inf, np.inf)]
         return np.array(rows + [FLOORS] * self.floor + [FREE_POWERS] * self.free)
 
     def abscissa(self, size: np.ndarray, power) -> np.ndarray:
@@ -50,11 +56,11 @@ class Curve:
         slopes = [np.ones_like(t), t]
         if self.floor:
             phi = unknowns[:, 2:3]
-            decay = (1 - phi) * np.exp(beta * t)
-            inside = decay + phi
-            slopes[1] = decay / inside * t
-            slopes.append(-np.expm1(beta * t) / inside)
-            return offset + np.log(inside), np.stack(slopes, axis=2)
+            with np.errstate(divide="ignore"):
+                log = np.logaddexp(np.log1p(-phi) + beta * t, np.log(phi))
+            slopes[1] = (1 - phi) * np.exp(beta * t - log) * t
+            slopes.append(-np.expm1(beta * t) * np.exp(-log))
+            return offset + log, np.stack(slopes, axis=2)
         if self.free:
             scale = span[1]
             x, low = np.log(size / scale), np.log(span[0] / scale)
@@ -83,7 +89,7 @@ class Curve:
             shape = np.exp(-drop) * np.r_[0, np.geomspace(1e-3, 0.5, 14), np.linspace(0.6, 1, 12)]
         elif self.free:
             shape = np.geomspace(*FREE_POWERS, 30)
-        beta, shape = (a.ravel() for a in np.meshgrid(beta * max(drop, 1e-3), shape))
+        beta, shape = (a.ravel() for a in np.meshgrid(np.minimum(beta * max(drop, 1e-3), DROPS[1]), shape))
         return np.stack([np.zeros_like(beta), beta] + [shape] * (self.floor or self.free), axis=1)
 
 
@@ -107,7 +113,7 @@ class Solution:
     unknowns: np.ndarray  # (B, unknowns); nan where fewer sizes than unknowns are present
     scale: np.ndarray  # (B,) sigma, the scatter in units of the given errors
     deviance: np.ndarray  # (B,) -2 log likelihood
-    converged: np.ndarray  # (B,)
+    converged: np.ndarray  # (B,) also where there was nothing to solve
 
 
 def solve(curve: Curve, size, power, logs, error, least: float = RESOLUTION) -> Solution:
@@ -182,4 +188,4 @@ def solve(curve: Curve, size, power, logs, error, least: float = RESOLUTION) -> 
     constant = np.where(weight > 0, constant - np.log(error), 0.0).sum(axis=1)
     final = deviance(z2, scale, weight) - 2 * constant
     unknowns = np.where(possible[:, None], unknowns, np.nan)
-    return Solution(unknowns, scale, np.where(possible, final, np.nan), converged & possible)
+    return Solution(unknowns, scale, np.where(possible, final, np.nan), converged)

@@ -13,11 +13,10 @@ import json
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from scaling.bootstrap import bootstrap_indices, interval, size_means
+from scaling.bootstrap import Observed, interval, observe
 from scaling.curves import FREE_POWERS, LAWS, RESOLUTION, Curve, solve
 
 ADVICE = {
@@ -27,8 +26,8 @@ ADVICE = {
     "did not converge": "The law may not resemble the curve: look at it, add sizes or fit fewer parameters.",
     "wrong direction": "The values do not {verb} with size, so this law does not describe them.",
     "floor not identified": "The data are compatible with no floor: add larger sizes or use the law without it.",
-    "power-law limit": "The exponent p went to its lower end, where this law is a power law: fit that instead.",
-    "exponent at its bound": "The exponent p went to its upper end: the curve falls faster than this law allows.",
+    "power law not excluded": "The data are compatible with the lower end of p, where this law is a power law.",
+    "exponent at its bound": "The exponent p went to its upper end: the curve bends down more than this law can.",
 }
 
 
@@ -76,7 +75,10 @@ class Fit:
         for name, value in self.parameters.items():
             low, high = self.intervals[name]
             lines.append(f"  {name:<8}{value:>12.5g}   [{low:.5g}, {high:.5g}]")
-        lines.append(f"  AICc {self.aicc:.2f}, scatter {self.scatter:.2f} x seed noise, status: {self.status}")
+        scatter = f"{self.scatter:.2f} x the noise of the means"
+        if not np.isfinite(self.scatter):
+            scatter = f"{np.sqrt(self.rss / max(self.points, 1)):.3g} in log loss"
+        lines.append(f"  AICc {self.aicc:.2f}, scatter about the law {scatter}, status: {self.status}")
         return "\n".join(lines + ([f"  {self.advice}"] if self.advice else []))
 
     def to_dict(self) -> dict:
@@ -106,18 +108,6 @@ class Fit:
         write(path, self.to_json())
 
 
-class Observed(NamedTuple):
-    """What a fit sees of the data: sizes in ascending order, those without any run left out."""
-
-    size: np.ndarray  # (sizes,)
-    log: np.ndarray  # (sizes,) log of the geometric mean
-    error: np.ndarray | None  # (sizes,) its standard error, None if unknown
-    draws: np.ndarray | None  # (B, sizes) the same over resampled seeds, or
-    noise: np.ndarray | None  # (B, sizes) standard normal, where there are no seeds to resample
-    seeds: int | None
-    trouble: str  # "" or the status of every fit to these data
-
-
 def fit(law: str, size, loss, *, dimension=None, error=None, draws: int = 1000, seed: int = 0) -> Fit:
     """Fit one of scaling.laws.LAWS by maximum likelihood (scaling.fitting says which) with a bootstrap over seeds.
 
@@ -128,12 +118,12 @@ def fit(law: str, size, loss, *, dimension=None, error=None, draws: int = 1000, 
     the scatter about the law. Raises ValueError for an argument of the wrong kind, never for what the data say.
     """
     curve = law_of(law, dimension)
-    return fit_observed(curve, dimension, observe([curve], size, loss, error, draws, seed))
+    return fit_observed(curve, dimension, observe(size, loss, error, draws, seed, least=curve.least_size))
 
 
 def law_of(law: str, dimension) -> Curve:
     """The curve of a law's name. Raises ValueError if there is none or the dimension it needs is not given."""
-    if law not in LAWS:
+    if not isinstance(law, str) or law not in LAWS:
         raise ValueError(f"law={law!r}: {', '.join(LAWS)} are accepted")
     if dimension is None and LAWS[law].kind == "stretched" and not LAWS[law].free:
         raise ValueError(f"dimension=None: {law} needs the dimension m of one object, a number of at least 1")
@@ -142,46 +132,10 @@ def law_of(law: str, dimension) -> Curve:
     return LAWS[law]
 
 
-def observe(curves: list[Curve], size, loss, error, draws: int, seed: int) -> Observed:
-    """Check the data, take means over seeds and resample them. Raises ValueError for wrong shapes and sizes."""
-    size, loss = np.asarray(size, float), np.asarray(loss, float)
-    least = 1.0 if any(curve.kind == "log" for curve in curves) else 0.0
-    if size.ndim != 1 or not len(size):
-        raise ValueError(f"size has shape {size.shape}: one axis of at least one size is accepted")
-    if not np.all((size > least) & np.isfinite(size)):
-        bad = size[~((size > least) & np.isfinite(size))][0]
-        raise ValueError(f"size={bad:g}: finite numbers above {least:g} are accepted")
-    if loss.ndim not in (1, 2) or loss.shape[-1] != len(size) or not len(loss):
-        raise ValueError(f"loss has shape {loss.shape}: (seeds, {len(size)}) or ({len(size)},) is accepted, like size")
-    if error is not None:
-        error = np.asarray(error, float)
-        if loss.ndim == 2:
-            raise ValueError("error is accepted only with loss of shape (sizes,); from seeds it is computed")
-        if error.shape != loss.shape:
-            raise ValueError(f"error has shape {error.shape}: {loss.shape} is accepted, like loss")
-        if not np.all((error > 0) & np.isfinite(error) | np.isnan(loss)):
-            raise ValueError("error must be positive and finite wherever loss is given")
-    bootstrap_indices(1, draws, seed)  # complains about draws and seed
-    table = np.atleast_2d(loss)
-    keep = np.argsort(size, kind="stable")
-    keep = keep[~np.all(np.isnan(table), axis=0)[keep]]
-    size, table, error = size[keep], table[:, keep], None if error is None else error[keep]
-    seeds = None if loss.ndim == 1 else int(np.sum(np.any(~np.isnan(loss), axis=1)))
-    given = table[~np.isnan(table)]
-    if not len(given) or not np.all((given > 0) & np.isfinite(given)):
-        empty = np.full(len(size), np.nan)
-        return Observed(size, empty, None, None, None, seeds, "not finite")
-    if seeds is not None and seeds > 1:
-        means = size_means(np.log(table), draws, seed)
-        return Observed(size, means.mean, means.error, means.draws, None, seeds, "")
-    noise = np.random.default_rng([seed, 0]).standard_normal((draws, len(size)))
-    error = None if error is None else error / table[0]
-    return Observed(size, np.log(table[0]), error, None, noise, seeds, "")
-
-
 def fit_observed(curve: Curve, dimension, data: Observed) -> Fit:
     """Fit one curve to checked data."""
     names, points = curve.names, len(data.size)
+    dimension = None if dimension is None else float(dimension)
     power = 1 / dimension if dimension else np.nan
     least = len(names) + 3
     span = (float(data.size[0]), float(data.size[-1])) if points else (np.nan, np.nan)
@@ -195,7 +149,7 @@ def fit_observed(curve: Curve, dimension, data: Observed) -> Fit:
         numbers = (float(aicc), float(rss), float(scatter), points, data.seeds, span)
         return Fit(curve.law, curve.formula, dimension, *given, *numbers, status, advice, draws)
 
-    if data.trouble or points < len(names) or span[0] == span[1]:
+    if data.trouble or len(np.unique(data.size)) < len(names):
         return result(data.trouble or "too few sizes")
     error = np.ones(points) if data.error is None else data.error
     floor = RESOLUTION if data.error is None else 1.0
@@ -226,8 +180,8 @@ def fit_observed(curve: Curve, dimension, data: Observed) -> Fit:
         status = "wrong direction"
     elif curve.floor and (theta[2] <= 0 or ends[2][0] <= 0):
         status = "floor not identified"
-    elif curve.free and theta[2] <= FREE_POWERS[0]:
-        status = "power-law limit"
+    elif curve.free and (theta[2] <= FREE_POWERS[0] or ends[2][0] <= FREE_POWERS[0]):
+        status = "power law not excluded"
     elif curve.free and theta[2] >= FREE_POWERS[1]:
         status = "exponent at its bound"
     unknowns = len(names) + 1

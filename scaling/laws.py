@@ -19,15 +19,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from scaling.bootstrap import bootstrap_indices, interval
+from scaling.bootstrap import bootstrap_indices, interval, observe
 from scaling.curves import LAWS
-from scaling.fitting import Fit, fit, fit_observed, law_of, observe, plain, write
+from scaling.fitting import Fit, fit, fit_observed, law_of, plain, write
 
 __all__ = ["LAWS", "Comparison", "Fit", "bootstrap_indices", "compare", "fit", "interval"]
 
 LOSS_LAWS = ("power", "power_floor", "stretched", "stretched_floor", "stretched_free")
 EXTENSIONS = {"power": ("power_floor", "stretched_free"), "stretched": ("stretched_floor", "stretched_free")}
-MARGIN = 2.0  # AICc by which the best law must lead each law that does not merely extend it by a parameter
+MARGIN = 4.0  # AICc by which the best law must lead each law that does not merely extend it (Burnham & Anderson 2004)
 
 
 @dataclass(frozen=True)
@@ -78,21 +78,23 @@ def compare(size, loss, *, dimension=None, laws=LOSS_LAWS, error=None, draws: in
 
     laws: names from LAWS, all of one quantity. Held out is the largest third of the sizes (rounded down, at least one).
     The comparison is conclusive if the law with the least AICc also predicts the held-out sizes best and leads by
-    MARGIN every law that is not an extension of it: what power_floor adds to power cannot speak against power.
+    MARGIN every law that is not an extension of it: what power_floor adds to power cannot speak against power. It is
+    a statement about the laws compared: whether the best one describes the data is told by its `scatter`, near 1.
     """
     if isinstance(laws, str) or not len(laws):
         raise ValueError(f"laws={laws!r}: a list of one or more of {', '.join(LAWS)} is accepted")
     curves = [law_of(law, dimension) for law in laws]
-    data = observe(curves, size, loss, error, draws, seed)
+    least = max(curve.least_size for curve in curves)
+    data = observe(size, loss, error, draws, seed, least=least)
     fits = {curve.law: fit_observed(curve, dimension, data) for curve in curves}
     size, loss = np.asarray(size, float), np.asarray(loss, float)
     ends = np.sort(data.size)[::-1]
     held = ends[: max(1, len(ends) // 3)] if len(ends) else ends
     heldout = dict.fromkeys(fits, np.nan)
-    if len(held) < len(ends) and not data.trouble:
-        small = size < held[-1]
+    small = size < held[-1] if len(held) else size < 0
+    if np.any(small) and not data.trouble:
         error = None if error is None else np.asarray(error)[small]
-        part = observe(curves, size[small], loss[..., small], error, 0, seed)
+        part = observe(size[small], loss[..., small], error, 0, seed, least=least)
         beyond = data.size >= held[-1]
         for curve in curves:
             if len(part.size) > len(curve.names):
