@@ -120,72 +120,69 @@ def solve(curve: Curve, size, power, logs, error, least: float = RESOLUTION) -> 
     """Maximise the likelihood  (logs[b, j] - log f(size[j])) / (sigma error[j]) ~ Student t with 8 degrees of freedom.
 
     logs: (B, sizes), nan for a missing size; error: (sizes,); sigma >= least is an unknown of each data set, as is f.
-    All B problems start from the best point of one grid (a product of matrices), then take damped Gauss-Newton steps on
-    reweighted squares inside the box, sigma updated in between (Lange, Little & Taylor 1989).
+    power: 1/m of the stretched laws. All B problems start from the best point of one grid and then take damped
+    Gauss-Newton steps on reweighted squares inside the box, sigma renewed after each (Lange, Little & Taylor 1989).
     """
     size, span = np.asarray(size, float), (float(np.min(size)), float(np.max(size)))
-    weight = np.where(np.isfinite(logs), 1 / error**2, 0.0)
-    value = np.where(np.isfinite(logs), logs, 0.0)
-    number = (weight > 0).sum(axis=1)
-    box = curve.bounds()
-    possible = number >= len(box)
-    drop = float(np.ptp(logs[np.isfinite(logs)])) if np.isfinite(logs).any() else 1.0
-    # the grid: squared residuals of every data set at every start, the offset profiled out
+    present = np.isfinite(logs)
+    weight, value = np.where(present, 1 / error**2, 0.0), np.where(present, logs, 0.0)
+    number, box = present.sum(axis=1), curve.bounds()
+    drop = float(np.ptp(logs[present])) if present.any() else 1.0
     grid = curve.starts(drop)
-    shape = curve.values(grid, size, span, power)[0].T
-    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
-    offset = (np.sum(weight * value, axis=1, keepdims=True) - weight @ shape) / total
-    squares = weight @ shape**2 - 2 * (weight * value) @ shape - total * offset**2
-    best = np.argmin(squares, axis=1)
-    unknowns = grid[best]
-    unknowns[:, 0] = offset[np.arange(len(best)), best]
-
-    def deviance(z2, scale, weight):  # -2 log likelihood without its constants
-        terms = (TAILS + 1) * np.log1p(z2 / TAILS) + 2 * np.log(scale)[:, None]
-        return np.where(weight > 0, terms, 0.0).sum(axis=1)
-
+    unknowns = _start(grid, curve.values(grid, size, span, power)[0], weight, value)
     residual = value - curve.values(unknowns, size, span, power)[0]
-    count = np.maximum(number, 1)
-    scale = np.maximum(np.sqrt((weight * residual**2).sum(axis=1) / count), least)
-    converged = ~possible
-    damping = np.full(len(logs), 1e-3)
+    scale = np.maximum(np.sqrt((weight * residual**2).sum(axis=1) / np.maximum(number, 1)), least)
+    possible = number >= len(box)
+    converged, damping = ~possible, np.full(len(logs), 1e-3)
     for _ in range(300):
         live = np.flatnonzero(~converged)
         if not len(live):
             break
-        w, y, s, here = weight[live], value[live], scale[live], unknowns[live]
+        w, y, sigma, here = weight[live], value[live], scale[live], unknowns[live]
         model, slopes = curve.values(here, size, span, power)
-        residual = y - model
-        z2 = w * (residual / s[:, None]) ** 2
-        before = deviance(z2, s, w)
-        pull = w * (TAILS + 1) / (TAILS + z2) / s[:, None] ** 2
-        gradient = np.einsum("bj,bjk->bk", pull * residual, slopes)
+        before, pull = _deviance(y - model, w, sigma)
+        gradient = np.einsum("bj,bjk->bk", pull * (y - model), slopes)
         hessian = np.einsum("bjk,bj,bjl->bkl", slopes, pull, slopes)
         held = ((here <= box[:, 0]) & (gradient < 0)) | ((here >= box[:, 1]) & (gradient > 0))
-        gradient[held] = 0
-        hessian[held[:, :, None] | held[:, None, :]] = 0
-        diagonal = np.einsum("bkk->bk", hessian).copy()
-        eye = np.eye(len(box))
-        hessian += eye * (damping[live, None] * diagonal + np.where(diagonal > 0, 1e-14 * diagonal, 1.0))[:, None, :]
+        gradient[held], hessian[held[:, :, None] | held[:, None, :]] = 0.0, 0.0
+        diagonal = np.einsum("bkk->bk", hessian)
+        ridge = np.where(diagonal > 0, (damping[live, None] + 1e-14) * diagonal, 1.0)
+        hessian += np.eye(len(box)) * ridge[:, None, :]
         step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
         there = np.clip(here + step, box[:, 0], box[:, 1])
         residual = y - curve.values(there, size, span, power)[0]
-        z2 = w * (residual / s[:, None]) ** 2
-        after = deviance(z2, s, w)
+        after, pull = _deviance(residual, w, sigma)
         better = after <= before + 1e-12 * np.abs(before)
         unknowns[live[better]] = there[better]
         damping[live] = np.clip(np.where(better, damping[live] / 10, damping[live] * 8), 1e-12, 1e12)
-        pull = (TAILS + 1) / (TAILS + z2) * w
-        renewed = np.maximum(np.sqrt((pull * residual**2).sum(axis=1) / count[live]), least)
-        renewed = np.where(better, renewed, s)
-        scale[live] = renewed
-        gain = np.einsum("bk,bk->b", gradient, step)
-        still = np.abs(np.log(renewed / s)) < 1e-8
-        converged[live] = (still & better & (gain < 1e-8)) | (~better & (damping[live] > 1e10))
-    residual = value - curve.values(unknowns, size, span, power)[0]
-    z2 = weight * (residual / scale[:, None]) ** 2
+        renewed = sigma * np.sqrt((pull * residual**2).sum(axis=1) / number[live])
+        scale[live] = np.where(better, np.maximum(renewed, least), sigma)
+        still = np.abs(np.log(scale[live] / sigma)) < 1e-8
+        gain = np.einsum("bk,bk->b", gradient, step)  # what the step promised, in units of the log likelihood
+        converged[live] = (better & still & (gain < 1e-8)) | (~better & (damping[live] > 1e10))
+    final = _deviance(value - curve.values(unknowns, size, span, power)[0], weight, scale)[0]
     constant = special.gammaln((TAILS + 1) / 2) - special.gammaln(TAILS / 2) - 0.5 * np.log(TAILS * np.pi)
-    constant = np.where(weight > 0, constant - np.log(error), 0.0).sum(axis=1)
-    final = deviance(z2, scale, weight) - 2 * constant
-    unknowns = np.where(possible[:, None], unknowns, np.nan)
-    return Solution(unknowns, scale, np.where(possible, final, np.nan), converged)
+    final -= 2 * np.where(present, constant - np.log(error), 0.0).sum(axis=1)
+    return Solution(np.where(possible[:, None], unknowns, np.nan), scale, np.where(possible, final, np.nan), converged)
+
+
+def _start(grid: np.ndarray, shapes: np.ndarray, weight: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """For each data set the point of the grid (K, unknowns) with the least squares, the offset profiled out.
+
+    shapes: (K, sizes) log f at offset 0; weight, value: (B, sizes). Products of matrices do all B times K at once.
+    """
+    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
+    offset = (np.sum(weight * value, axis=1, keepdims=True) - weight @ shapes.T) / total
+    squares = weight @ (shapes**2).T - 2 * (weight * value) @ shapes.T - total * offset**2
+    best = np.argmin(squares, axis=1)
+    start = grid[best]
+    start[:, 0] = offset[np.arange(len(best)), best]
+    return start
+
+
+def _deviance(residual: np.ndarray, weight: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """-2 log likelihood (B,) without its constants, and the weights (B, sizes) whose squares have the same gradient."""
+    squared = weight * (residual / scale[:, None]) ** 2
+    terms = (TAILS + 1) * np.log1p(squared / TAILS) + 2 * np.log(scale)[:, None]
+    pull = (TAILS + 1) / (TAILS + squared) * weight / scale[:, None] ** 2
+    return np.where(weight > 0, terms, 0.0).sum(axis=1), pull

@@ -10,7 +10,6 @@ every law may be multiplied by a constant.
 """
 
 import json
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from scaling.bootstrap import Observed, interval, observe
 from scaling.curves import FREE_POWERS, LAWS, RESOLUTION, Curve, solve
+from scaling.records import to_json, write_text
 
 ADVICE = {
     "ok": "",
@@ -82,12 +82,12 @@ class Fit:
         return "\n".join(lines + ([f"  {self.advice}"] if self.advice else []))
 
     def to_dict(self) -> dict:
-        """Everything but the draws, as JSON types; what is not finite becomes None."""
-        return plain({f.name: getattr(self, f.name) for f in fields(self) if f.name != "draws"})
+        """Everything but the draws, as plain numbers and texts, some of them nan."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "draws"}
 
     def to_json(self) -> str:
-        """The fit as strict JSON text."""
-        return json.dumps(self.to_dict(), indent=2)
+        """The fit as strict JSON text; what is not finite becomes null."""
+        return to_json(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> "Fit":
@@ -105,7 +105,7 @@ class Fit:
 
     def save(self, path) -> None:
         """Write to_json to the file `path`, whole or not at all."""
-        write(path, self.to_json())
+        write_text(Path(path), self.to_json())
 
 
 def fit(law: str, size, loss, *, dimension=None, error=None, draws: int = 1000, seed: int = 0) -> Fit:
@@ -190,22 +190,3 @@ def fit_observed(curve: Curve, dimension, data: Observed) -> Fit:
         aicc = found.deviance[0] + 2 * unknowns + 2 * unknowns * (unknowns + 1) / (points - unknowns - 1)
     scatter = np.sqrt(chi2 / freedom) if freedom and data.error is not None else np.nan
     return result(status, values, ends, aicc, np.sum(residual**2), scatter, sample)
-
-
-def plain(value):
-    """JSON types: dicts and lists of finite floats, None for what is not finite."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value
-
-
-def write(path, text: str) -> None:
-    """Write a text file under a temporary name and rename it, so that it is never half there."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text + "\n")
-    os.replace(part, path)

@@ -16,12 +16,14 @@ scaling.fitting states the likelihood, scaling.bootstrap how intervals are made,
 
 import json
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 
 from scaling.bootstrap import bootstrap_indices, interval, observe
 from scaling.curves import LAWS
-from scaling.fitting import Fit, fit, fit_observed, law_of, plain, write
+from scaling.fitting import Fit, fit, fit_observed, law_of
+from scaling.records import to_json, write_text
 
 __all__ = ["LAWS", "Comparison", "Fit", "bootstrap_indices", "compare", "fit", "interval"]
 
@@ -49,14 +51,14 @@ class Comparison:
         return "\n".join([*lines, self.verdict])
 
     def to_dict(self) -> dict:
-        """Fits by law, the names of the two best, AICc differences, held-out errors and the verdict, as JSON types."""
+        """Everything as plain numbers and texts, some of them nan; of the two best laws the names."""
         rest = {f.name: getattr(self, f.name) for f in fields(self)}
         rest |= {"best": self.best.law, "heldout_best": self.heldout_best.law}
-        return plain(rest | {"fits": {law: fitted.to_dict() for law, fitted in self.fits.items()}})
+        return rest | {"fits": {law: fitted.to_dict() for law, fitted in self.fits.items()}}
 
     def to_json(self) -> str:
-        """The comparison as strict JSON text."""
-        return json.dumps(self.to_dict(), indent=2)
+        """The comparison as strict JSON text; what is not finite becomes null."""
+        return to_json(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> "Comparison":
@@ -70,7 +72,7 @@ class Comparison:
 
     def save(self, path) -> None:
         """Write to_json to the file `path`, whole or not at all."""
-        write(path, self.to_json())
+        write_text(Path(path), self.to_json())
 
 
 def compare(size, loss, *, dimension=None, laws=LOSS_LAWS, error=None, draws: int = 1000, seed: int = 0) -> Comparison:
