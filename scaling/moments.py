@@ -1,0 +1,150 @@
+"""Moment spaces: which polynomials of the objects a coreset must reproduce, and their values on a box.
+
+A moment space is a finite, downward closed set of multi-indices e, each standing for the monomial
+w_1^e_1 ... w_m^e_m (arXiv 2510.00504, the moments p_k(w) of the Tchakaloff step). Because the set is downward closed,
+the same space is spanned by products of Chebyshev polynomials T_e1(t_1) ... T_em(t_m) in coordinates t that map any
+box to [-1, 1]^m, and those keep all digits at degrees where raw monomials have lost them.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import jax.numpy as jnp
+import numpy as np
+
+
+@dataclass(frozen=True)
+class MomentSpace:
+    """A downward closed set of monomials in `dimension` coordinates; hashable, so it can be a jit static.
+
+    exponents: tuple of N tuples of `dimension` degrees, the constant first.
+    inputs: the leading coordinates in which cells are cut (labels, which enter with low degree, are not cut).
+    order: the degree k reported on a coreset; every polynomial of total degree <= order in the inputs is in the space.
+    name: how the space prints.
+    """
+
+    exponents: tuple[tuple[int, ...], ...] = field(repr=False)
+    inputs: int
+    order: int
+    name: str
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates m of an object."""
+        return len(self.exponents[0])
+
+    @property
+    def size(self) -> int:
+        """Number N of polynomials: the most objects one cell needs (Tchakaloff)."""
+        return len(self.exponents)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.size} polynomials in {self.dimension} coordinates"
+
+    @classmethod
+    def total_degree(cls, dimension: int, order: int) -> "MomentSpace":
+        """All polynomials of total degree <= order in `dimension` coordinates, N = C(dimension + order, order).
+
+        Raises ValueError unless dimension >= 1 and order >= 0 are whole numbers.
+        """
+        return _total_degree(_whole("dimension", dimension, 1), _whole("order", order, 0))
+
+    @classmethod
+    def squared_loss(cls, inputs: int, labels: int = 1, *, order: int, label_order: int | None = None) -> "MomentSpace":
+        """What the mean of (f(x) - y)^2 = |f|^2 - 2 f.y + |y|^2 needs, for objects (x, y): P_q(x) + y_a P_r(x) + y_a^2.
+
+        q = order, r = label_order (default max(q - 2, 0)); N = N_{inputs,q} + labels N_{inputs,r} + labels.
+        Cells are cut in x only. Raises ValueError unless inputs, labels, order >= 1 and 0 <= label_order <= order.
+        """
+        inputs, labels = _whole("inputs", inputs, 1), _whole("labels", labels, 1)
+        order = _whole("order", order, 1)
+        label_order = max(order - 2, 0) if label_order is None else _whole("label_order", label_order, 0)
+        if label_order > order:
+            raise ValueError(f"label_order must be at most order={order}, got {label_order}")
+        return _squared_loss(inputs, labels, order, label_order)
+
+    def features(self, points, lower, upper):
+        """Chebyshev products on the box [lower, upper]: points (..., n, m), box (..., m) -> (..., n, N) JAX array.
+
+        A coordinate of zero extent is mapped to 0. Entries lie in [-1, 1] for points inside the box.
+        """
+        points, lower, upper = jnp.asarray(points), jnp.asarray(lower), jnp.asarray(upper)
+        rows = self.rows(jnp.swapaxes(points, -1, -2), lower, upper)
+        return jnp.swapaxes(rows, -1, -2)
+
+    def rows(self, coordinates, lower, upper):
+        """The same, one polynomial a row: coordinates (..., m, n), box (..., m) -> (..., N, n) JAX array."""
+        extent = upper - lower
+        scale = jnp.where(extent > 0, 2.0 / jnp.where(extent > 0, extent, 1.0), 0.0)
+        t = jnp.clip((coordinates - ((lower + upper) * 0.5)[..., None]) * scale[..., None], -1.0, 1.0)
+        rows = None
+        for j, (parents, degrees) in enumerate(_plan(self)):
+            table = _chebyshev(t[..., j, :], int(degrees.max()))
+            factor = table[..., degrees, :]
+            rows = factor if rows is None else rows[..., parents, :] * factor
+        return rows
+
+
+def _chebyshev(t, degree: int):
+    """T_0..T_degree of t (..., n) -> (..., degree + 1, n), by the three-term recurrence."""
+    table = [jnp.ones_like(t), t]
+    for _ in range(degree - 1):
+        table.append(2.0 * t * table[-1] - table[-2])
+    return jnp.stack(table[: degree + 1], axis=-2)
+
+
+@lru_cache(maxsize=256)
+def _plan(space: MomentSpace) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Per coordinate j, for each multi-index of the first j + 1 coordinates: its parent among the first j, its degree.
+
+    Building the products one coordinate at a time multiplies every row once instead of m - 1 times.
+    """
+    steps, known = [], {(): 0}
+    for j in range(space.dimension):
+        heads = list(dict.fromkeys(e[: j + 1] for e in space.exponents))
+        parents = np.array([known[h[:-1]] for h in heads])
+        degrees = np.array([h[-1] for h in heads])
+        steps.append((parents, degrees))
+        known = {h: i for i, h in enumerate(heads)}
+    return tuple(steps)
+
+
+def _indices(dimension: int, order: int) -> list[tuple[int, ...]]:
+    """Multi-indices of total degree <= order, sorted by degree: cutting the list keeps lower degrees."""
+    if dimension == 1:
+        return [(k,) for k in range(order + 1)]
+    found = []
+    for degree in range(order + 1):
+        for bars in itertools.combinations(range(degree + dimension - 1), dimension - 1):
+            edges = (-1, *bars, degree + dimension - 1)
+            found.append(tuple(edges[i + 1] - edges[i] - 1 for i in range(dimension)))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _total_degree(dimension: int, order: int) -> MomentSpace:
+    return MomentSpace(tuple(_indices(dimension, order)), dimension, order, f"total degree <= {order}")
+
+
+@lru_cache(maxsize=256)
+def _squared_loss(inputs: int, labels: int, order: int, label_order: int) -> MomentSpace:
+    unit = [tuple(int(a == b) for b in range(labels)) for a in range(labels)]
+    exponents = [e + (0,) * labels for e in _indices(inputs, order)]
+    exponents += [e + u for u in unit for e in _indices(inputs, label_order)]
+    exponents += [(0,) * inputs + tuple(2 * v for v in u) for u in unit]
+    name = f"squared loss, inputs {inputs} to degree {order}, labels {labels} times degree {label_order}"
+    return MomentSpace(tuple(exponents), inputs, order, name)
+
+
+def polynomials(dimension: int, order: int) -> int:
+    """N = C(dimension + order, order), the number of polynomials of total degree <= order."""
+    return math.comb(dimension + order, order)
+
+
+def _whole(name: str, value, least: int) -> int:
+    """The value as an int, or a ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
+    return int(value)
