@@ -7,6 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+# One thread per execution. Small programs gain nothing from more, and two executions that share the CPU's intra-op
+# threads from two Python threads can starve each other to a standstill. Parallelism comes from Python threads.
+SERIAL = {"xla_cpu_multi_thread_eigen": False}
+
 
 class BackendError(RuntimeError):
     """The backend computes wrong numbers, so nothing measured on it could be trusted."""

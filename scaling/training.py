@@ -14,6 +14,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
+from scaling.backend import SERIAL
 from scaling.tasks import Dataset
 
 _BLOCK = 64  # steps whose mini-batches are drawn by one call: random bits cost half as much in bulk
@@ -59,8 +60,8 @@ class Train(NamedTuple):
     advance: Callable[[State], State]
 
 
-def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Walker's alias table (Vose's construction) for weights (n,) over a power of two of slots.
+def alias_table(weights: np.ndarray, room: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Walker's alias table (Vose's construction) for weights (n,) over the power of two of slots from max(n, room).
 
     Returns own (slots,) uint32 and alias (slots,) int32. Probabilities are exact to 2^-32 per slot.
 
@@ -71,7 +72,7 @@ def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     total = weights.sum()
     if not (weights.ndim == 1 and np.all(weights >= 0) and 0 < total < np.inf):
         raise ValueError(f"weights of shape {weights.shape}, sum {total}: accepted is a vector of finite weights >= 0")
-    slots = 1 << max(0, len(weights) - 1).bit_length()
+    slots = 1 << (max(len(weights), room, 1) - 1).bit_length()
     scaled = np.zeros(slots)
     scaled[: len(weights)] = weights * (slots / total)
     own, alias = np.ones(slots), np.arange(slots)
@@ -87,7 +88,14 @@ def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def prepare(
-    data: Dataset, key: jax.Array, *, learning_rate: float, steps: int, steps_per_epoch: int, dtype: str = "float32"
+    data: Dataset,
+    key: jax.Array,
+    *,
+    learning_rate: float,
+    steps: int,
+    steps_per_epoch: int,
+    room: int = 0,
+    dtype: str = "float32",
 ) -> Run:
     """The run that trains on `data` for `steps` steps with mini-batches drawn in proportion to its weights.
 
@@ -97,6 +105,7 @@ def prepare(
         learning_rate: at the start; it falls as a cosine to zero, once per epoch.
         steps: optimiser steps in all.
         steps_per_epoch: steps at one learning rate.
+        room: samples to leave room for, so that runs on slightly fewer samples share one program.
         dtype: float32 or float64, of the samples.
 
     Raises:
@@ -105,7 +114,7 @@ def prepare(
     for name, value in (("learning_rate", learning_rate), ("steps", steps), ("steps_per_epoch", steps_per_epoch)):
         if not value > 0:
             raise ValueError(f"{name}={value}: accepted are positive numbers")
-    own, alias = alias_table(data.weights)
+    own, alias = alias_table(data.weights, room)
     rows = np.zeros((len(own), data.inputs.shape[1] + 1), dtype)
     rows[: len(data.labels)] = data.objects
     batches = Batches(jnp.asarray(rows), jnp.asarray(own), jnp.asarray(alias))
@@ -148,12 +157,12 @@ def make_train(
     if not (chunk > 0 and chunk % _BLOCK == 0):
         raise ValueError(f"chunk={chunk}: accepted are positive multiples of {_BLOCK}")
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=SERIAL)
     def init(key: jax.Array, run: Run) -> State:
         params = network.init(key, jnp.zeros((1, inputs), run.batches.rows.dtype))
         return State(params, optimizer.init(params), jnp.int32(0), run)
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=SERIAL)
     def advance(state: State) -> State:
         run = state.run
 
@@ -177,15 +186,23 @@ def make_train(
     return Train(init, advance)
 
 
-def finish(train: Train, state: State, on_chunk: Callable[[State], None] = lambda state: None) -> State:
-    """Advance until all steps are done, calling `on_chunk` with the state after every chunk."""
-    while int(np.max(state.step)) < int(np.max(state.run.steps)):
-        state = train.advance(state)
-        on_chunk(state)
-    return state
+def finish(train: Train, states: list[State], tick: Callable[[int], None] = lambda steps: None) -> list[State]:
+    """Advance runs of equal lengths and shapes until all their steps are done: one alone, several as one by vmap.
+
+    tick: called after every chunk with the steps done in it, summed over the runs.
+    """
+    steps, done = int(states[0].run.steps), int(states[0].step)
+    several = len(states) > 1
+    state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states) if several else states[0]
+    advance = jax.vmap(train.advance) if several else train.advance
+    while done < steps:
+        state = advance(state)
+        before, done = done, int(jnp.max(state.step))
+        tick(len(states) * (min(done, steps) - before))
+    return [jax.tree.map(lambda leaf, i=i: leaf[i], state) for i in range(len(states))] if several else [state]
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, compiler_options=SERIAL)
 def mean_squared_error(network: nn.Module, params: Any, inputs: jax.Array, labels: jax.Array) -> jax.Array:
     """Mean squared error of the network at inputs (n, m) against labels (n,); a scalar."""
     return jnp.mean((network.apply(params, inputs) - labels) ** 2)

@@ -1,0 +1,85 @@
+"""Rows of a training experiment as curves: a loss for every seed and size of an arm, and paired ratios of two arms."""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from scaling import laws
+
+
+class Curve(NamedTuple):
+    """Losses of one arm. size (sizes,): d. kept (sizes,): d'. losses (seeds, sizes). seeds (seeds,): their numbers."""
+
+    size: np.ndarray
+    kept: np.ndarray
+    losses: np.ndarray
+    seeds: np.ndarray
+
+    def mean(self, draws: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Geometric mean over seeds and its 95 % interval: three arrays (sizes,)."""
+        values, low, high, _ = _geometric_mean(self.losses, draws)
+        return values, low, high
+
+
+class Ratio(NamedTuple):
+    """Geometric means over seeds of paired loss ratios at each size, with 95 % intervals: arrays (sizes,)."""
+
+    size: np.ndarray
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    draws: np.ndarray  # (draws, sizes), each from resampled seeds
+    seeds: int
+
+    def largest_size(self) -> tuple[float, tuple[float, float]]:
+        """The ratio at the largest size."""
+        return self.value[-1], (self.low[-1], self.high[-1])
+
+    def maximum(self) -> tuple[float, tuple[float, float]]:
+        """The largest ratio over all sizes; being a maximum of noisy means it errs on the high side."""
+        value = self.value.max()
+        return value, laws.interval(self.draws.max(axis=1), value, self.seeds, log=True)
+
+
+def curve(rows: pl.DataFrame, arm: str) -> Curve | None:
+    """The curve of an arm, sizes increasing; None if the rows hold none of it."""
+    table = rows.filter(pl.col("arm") == arm).pivot("size", index="seed", values="test_loss").sort("seed")
+    if table.is_empty():
+        return None
+    sizes = sorted(int(name) for name in table.columns if name != "seed")
+    kept = dict(rows.filter(pl.col("arm") == arm).select("size", "kept").unique().iter_rows())
+    losses = table.select(str(size) for size in sizes).cast(pl.Float64).to_numpy()
+    return Curve(np.array(sizes), np.array([kept[size] for size in sizes]), losses, table["seed"].to_numpy())
+
+
+def at_sizes(whole: Curve, sizes: np.ndarray) -> Curve:
+    """The curve at some of its sizes."""
+    chosen = np.isin(whole.size, sizes)
+    return Curve(whole.size[chosen], whole.kept[chosen], whole.losses[:, chosen], whole.seeds)
+
+
+def ratio(above: Curve, below: Curve, draws: int) -> Ratio:
+    """Loss of `above` over loss of `below` at the sizes of `above`, paired by seed."""
+    pairs = above.losses / at_sizes(below, above.size).losses
+    return Ratio(above.size, *_geometric_mean(pairs, draws), len(pairs))
+
+
+def exponent_ratio(above: laws.Fit, below: laws.Fit) -> tuple[float, tuple[float, float]]:
+    """Ratio of two power-law exponents fitted to the same seeds, with its 95 % interval, paired draw by draw."""
+    value = above.parameters["alpha"] / below.parameters["alpha"]
+    drawn = above.column("alpha") / below.column("alpha")
+    return value, laws.interval(drawn, value, above.seeds, log=True)
+
+
+def interval_text(value: float, interval: tuple[float, float]) -> str:
+    """A value with its interval, as in 1.04 [1.01, 1.08]."""
+    return f"{value:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def _geometric_mean(values: np.ndarray, draws: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    seeds = len(values)
+    logs = np.log(values)
+    mean = np.exp(logs.mean(axis=0))
+    drawn = np.exp(logs[laws.bootstrap_indices(seeds, draws)].mean(axis=1))
+    return mean, *laws.interval(drawn, mean, seeds, log=True), drawn

@@ -1,0 +1,270 @@
+"""The main job: test loss against data-set size, on full, compressed and randomly subsampled data.
+
+The task of Fig. 5a of arXiv 2510.00504: a two-layer ReLU student learns a two-layer ReLU teacher from d noisy samples.
+Arms, each trained on d' samples made from the same d:
+    full                    all d; full_again with other mini-batches: the noise beside which ratios are read
+    paper_coreset           d' = [16 sqrt d], moments of (x, y) to total degree 6, as published
+    squared_loss_coreset    the same d', the moments that a squared loss sees: P_q(x) + y P_r(x) + y^2
+    polylog_coreset         d' = [c log^2 d], the same space
+    subset, polylog_subset  random subsets of those two sizes, for the steps of d (_same_steps) or of d' (_own_steps)
+"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from experiments import arms
+from experiments.arms import Curve, at_sizes, curve, interval_text, ratio
+from experiments.launch import launch
+from experiments.run import Analysis, Point, number
+from experiments.schema import require, show
+from experiments.student import Training, label, measure, schedule, setting, work
+from scaling import MomentSpace, figures, laws
+from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
+
+__all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
+
+CORESETS = {"paper_coreset": "paper", "squared_loss_coreset": "squared_loss", "polylog_coreset": "polylog"}
+INPUTS = 2  # dimension m of the inputs, in which a stretched exponential is exp(-a' d'^(1/m))
+
+LOOKS = {
+    "full": Look("full data, d", BLACK, "o"),
+    "full_again": Look("full data, other mini-batches", BLACK, "x", ":"),
+    "paper_coreset": Look("coreset, paper's moments, 16√d", ORANGE, "s"),
+    "squared_loss_coreset": Look("coreset, squared-loss moments, 16√d", BLUE, "D"),
+    "polylog_coreset": Look("coreset, squared-loss moments, c log²d", GREEN, "^"),
+    "subset_same_steps": Look("random subset 16√d, steps of d", RED, "v", "--", False),
+    "subset_own_steps": Look("random subset 16√d, own steps", RED, "P", ":", False),
+    "polylog_subset_same_steps": Look("random subset c log²d, steps of d", PURPLE, "<", "--", False),
+    "polylog_subset_own_steps": Look("random subset c log²d, own steps", SKY, ">", ":", False),
+}
+
+
+@dataclass(slots=True)
+class Config(Training):
+    """Settings of the main job."""
+
+    sizes: list[int]  # d
+    sqrt_factor: float  # d' = [sqrt_factor sqrt d]
+    polylog_factor: float  # c of d' = [c log^2 d]
+    paper_order: int  # k
+    order: int  # q
+    label_order: int | None  # r; null means q - 2
+    draws: int  # of the bootstrap over seeds
+    exponent_ratio_range: list[float]  # the verdict's criteria, written down before the shown seeds were run
+    loss_ratio_limit: float
+
+    def __post_init__(self) -> None:
+        Training.__post_init__(self)
+        require(len(self.sizes) > 0, "sizes", show(self.sizes), "a list with at least one size")
+        require(all(d >= 16 for d in self.sizes), "sizes", show(self.sizes), "whole numbers from 16")
+        require(len(set(self.sizes)) == len(self.sizes), "sizes", show(self.sizes), "a list without repetition")
+        for key in ("paper_order", "order"):
+            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
+        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        for key in ("sqrt_factor", "polylog_factor", "loss_ratio_limit"):
+            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        low, high = self.exponent_ratio_range if len(self.exponent_ratio_range) == 2 else (0, 0)
+        shown = show(self.exponent_ratio_range)
+        require(0 < low < high, "exponent_ratio_range", shown, "two positive numbers [low,high] with low < high")
+        if self.label_order is None:
+            self.label_order = max(self.order - 2, 0)
+        require(
+            0 <= self.label_order <= self.order, "label_order", self.label_order, f"null or 0 to order={self.order}"
+        )
+        for arm, (kept, space, _) in coresets(self).items():
+            for d in self.sizes:
+                enough = kept(d) >= min(space.size, d)
+                reason = f"sizes whose {arm} holds its {space.size} moments; of d={d} it keeps {kept(d)}"
+                require(enough, "sizes", show(self.sizes), reason)
+
+
+def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], MomentSpace, dict]]:
+    """Of each coreset arm the rule d -> d', the moment space, and the part of the identity that names it."""
+
+    def by_root(d):
+        return round(config.sqrt_factor * math.sqrt(d))
+
+    def by_logarithm(d):
+        return round(config.polylog_factor * math.log(d) ** 2)
+
+    paper = MomentSpace.total_degree(INPUTS + 1, config.paper_order)
+    paper_names = {"space": "total_degree", "order": config.paper_order}
+    squared = MomentSpace.squared_loss(INPUTS, order=config.order, label_order=config.label_order)
+    squared_names = {"space": "squared_loss", "order": config.order, "label_order": config.label_order}
+    return {
+        "paper_coreset": (by_root, paper, paper_names),
+        "squared_loss_coreset": (by_root, squared, squared_names),
+        "polylog_coreset": (by_logarithm, squared, squared_names),
+    }
+
+
+def points(config: Config) -> list[Point]:
+    """Every arm at every size and seed; where d' >= d nothing is compressed and only the full data are trained on."""
+    common, asked, rules = setting(config), [], coresets(config)
+    for d in config.sizes:
+        steps = schedule(config, d)
+        arms = {"full": {"kept": d} | steps, "full_again": {"kept": d, "replicate": 1} | steps}
+        for arm, (kept, _, names) in rules.items():
+            arms[arm] = {"method": "coreset", "kept": kept(d)} | names | steps
+        for arm, like in (("subset", "squared_loss_coreset"), ("polylog_subset", "polylog_coreset")):
+            kept = arms[like]["kept"]
+            arms[f"{arm}_same_steps"] = {"method": "subset", "kept": kept} | steps
+            arms[f"{arm}_own_steps"] = {"method": "subset", "kept": kept} | schedule(config, kept)
+        for arm, details in arms.items():
+            if details["kept"] < d or arm in ("full", "full_again"):
+                asked += [Point({"arm": arm}, common | details | {"size": d, "seed": s}) for s in config.seed_list()]
+    return asked
+
+
+def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
+    """Laws of every arm, paired loss ratios, and whether [16 sqrt d] samples in the squared-loss space replace d."""
+    draws = settings["draws"]
+    curves = {arm: found for arm in LOOKS if (found := curve(rows, arm)) is not None}
+    full, compressed = curves["full"], {arm: c for arm, c in curves.items() if not arm.startswith("full")}
+    if compressed:
+        full = at_sizes(full, np.unique(np.concatenate([c.size for c in compressed.values()])))
+    fitted = {"full": compare(full, full.kept, draws)} | {a: compare(c, c.kept, draws) for a, c in compressed.items()}
+    if "polylog_coreset" in compressed:
+        polylog = compressed["polylog_coreset"]
+        fitted["full_relabelled"] = compare(at_sizes(full, polylog.size), polylog.kept, draws)
+    against = {arm: ratio(found, curves["full"], draws) for arm, found in curves.items() if arm != "full"}
+
+    unknown = number(math.nan, (math.nan, math.nan))
+    numbers = {}
+    for arm in ("full", *CORESETS):
+        fit = fitted[arm].fits["power"] if arm in fitted else None
+        numbers[f"exponent_{arm}"] = number(fit.parameters["alpha"], fit.intervals["alpha"]) if fit else unknown
+    for arm, name in CORESETS.items():
+        found = arms.exponent_ratio(fitted[arm].fits["power"], fitted["full"].fits["power"]) if arm in fitted else None
+        numbers[f"exponent_ratio_{name}"] = number(*found) if found else unknown
+    for arm, name in {**CORESETS, "subset_same_steps": "subset", "full_again": "full_again"}.items():
+        found = against.get(arm)
+        numbers[f"loss_ratio_at_largest_{name}"] = number(*found.largest_size()) if found else unknown
+        numbers[f"max_loss_ratio_{name}"] = number(*found.maximum()) if found else unknown
+
+    verdict = judge(numbers, settings)
+    summary = {"claim": CLAIM, "verdict": verdict, "numbers": numbers}
+    fits = {arm: comparison.to_dict() for arm, comparison in fitted.items()}
+    return Analysis(fits, summary, table(curves, fitted, against), sentence(verdict, compressed, fitted, numbers))
+
+
+CLAIM = (
+    "Compressed to d' = [16 sqrt d] samples in the squared-loss space, data train a student to the loss of all d "
+    "samples, so the exponent of loss against size doubles."
+)
+
+
+def compare(found: Curve, sizes: np.ndarray, draws: int) -> laws.Comparison:
+    """The laws of a curve against the number of samples trained on."""
+    chosen = ("power", "power_floor", "stretched", "stretched_floor")
+    return laws.compare(sizes, found.losses, dimension=INPUTS, laws=chosen, draws=draws)
+
+
+def judge(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
+    """supported: both intervals inside the criteria; not supported: one wholly outside; otherwise inconclusive."""
+    low, high = settings["exponent_ratio_range"]
+    bounds = {
+        "exponent_ratio_squared_loss": (low, high),
+        "max_loss_ratio_squared_loss": (0, settings["loss_ratio_limit"]),
+    }
+    intervals = {name: numbers[name]["interval"] for name in bounds}
+    if any(bottom > bounds[name][1] or top < bounds[name][0] for name, (bottom, top) in intervals.items()):
+        return "not supported"
+    if all(bounds[name][0] <= bottom <= top <= bounds[name][1] for name, (bottom, top) in intervals.items()):
+        return "supported"
+    return "inconclusive"
+
+
+def sentence(verdict: str, compressed: dict[str, Curve], fitted: dict[str, Any], numbers: dict[str, Any]) -> str:
+    """The verdict for a newcomer."""
+    if "squared_loss_coreset" not in compressed:
+        return "no size was compressed (d' >= d everywhere), so there is nothing to compare; ask for larger sizes."
+    found, value = compressed["squared_loss_coreset"], {name: entry["value"] for name, entry in numbers.items()}
+    text = (
+        f"{OPENING[verdict]} A student trained on {found.kept[-1]} weighted samples made from {found.size[-1]} ends at "
+        f"{value['loss_ratio_at_largest_squared_loss']:.2f} times the loss of training on all of them (the paper's "
+        f"moments {value['loss_ratio_at_largest_paper']:.2f}, a random subset "
+        f"{value['loss_ratio_at_largest_subset']:.2f}, all samples again with other mini-batches "
+        f"{value['loss_ratio_at_largest_full_again']:.2f}). Loss falls as d^-{value['exponent_full']:.2f} with all "
+        f"samples and as d'^-{value['exponent_squared_loss_coreset']:.2f} with coresets: "
+        f"{value['exponent_ratio_squared_loss']:.2f} times the exponent, where 2 means that nothing is lost (the "
+        f"paper's moments {value['exponent_ratio_paper']:.2f})."
+    )
+    if "polylog_coreset" in fitted:
+        same = fitted["polylog_coreset"].best.law == fitted["full_relabelled"].best.law
+        text += (
+            f" With d' = [c log^2 d] the ratio is {value['loss_ratio_at_largest_polylog']:.2f} at the largest d and "
+            f"the law of least AICc is {fitted['polylog_coreset'].best.law}; relabelling the full-data curve with the "
+            f"same d' gives {'the same law' if same else fitted['full_relabelled'].best.law}, so this choice "
+            "of law says more about the rule for d' than about compression."
+        )
+    return text
+
+
+OPENING = {
+    "supported": "the data support that coresets train as well as all data while the exponent doubles.",
+    "not supported": "the data contradict that coresets train as well as all data while the exponent doubles.",
+    "inconclusive": "these data do not decide whether coresets train as well as all data while the exponent doubles.",
+}
+
+
+def table(curves: dict[str, Curve], fitted: dict[str, laws.Comparison], against: dict[str, arms.Ratio]) -> Table:
+    """The closing table: a line per arm."""
+    shown = Table(caption="loss ~ (samples trained on)^-exponent; ratios to full data, paired; 95 % intervals")
+    for heading in ("arm", "largest d -> d'", "loss there", "ratio there", "worst ratio", "exponent"):
+        shown.add_column(heading, justify="left" if heading == "arm" else "right", no_wrap=heading == "arm")
+    for arm, found in curves.items():
+        loss, there, worst, exponent = f"{found.mean(0)[0][-1]:.5f}", "1", "1", "-"
+        if arm in against:
+            there, worst = (interval_text(*entry()) for entry in (against[arm].largest_size, against[arm].maximum))
+        if arm in fitted:
+            fit = fitted[arm].fits["power"]
+            exponent = interval_text(fit.parameters["alpha"], fit.intervals["alpha"])
+        shown.add_row(arm, f"{found.size[-1]} -> {found.kept[-1]}", loss, there, worst, exponent)
+    return shown
+
+
+def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> Figure:
+    """Loss against samples trained on, log-log; and log loss against d'^(1/2), where exp(-a' d'^(1/2)) is straight."""
+    figure, ((left, right),) = figures.new_figure(2, width=5.2, height=4.6)
+    for arm, look in LOOKS.items():
+        found = curve(rows, arm)
+        if found is None:
+            continue
+        for axes, law, power in ((left, "power", 1), (right, "stretched", 1 / INPUTS)):
+            if axes is right and arm not in SHOWN_RIGHT:
+                continue
+            figures.measured(axes, found.kept**power, *found.mean(1000), look)
+            if arm in fits:
+                fit = laws.Fit.from_json(json.dumps(fits[arm]["fits"][law]))
+                grid = np.geomspace(found.kept.min(), found.kept.max(), 200)
+                figures.law(axes, grid**power, fit.predict(grid), look)
+    left.set(xscale="log", yscale="log", xlabel="samples trained on: d, or d′ for coresets and subsets")
+    left.set(ylabel="test loss on clean samples", title="lines: power laws d$^{-α}$")
+    right.set(yscale="log", xlabel="√(samples trained on)", title="lines: stretched exponentials exp(−a′ d′$^{1/2}$)")
+    left.legend(loc="lower left")
+    numbers = {name: entry["value"] for name, entry in summary["numbers"].items()}
+    words = [f"{text} {numbers[name]:.2f}" for name, text in HEADLINE.items() if numbers[name] is not None]
+    figure.suptitle(f"Verdict: {summary['verdict']}.  " + ",  ".join(words), fontsize=9)
+    return figure
+
+
+SHOWN_RIGHT = ("full", "squared_loss_coreset", "polylog_coreset", "polylog_subset_same_steps")
+HEADLINE = {
+    "exponent_ratio_squared_loss": "exponent ratio",
+    "max_loss_ratio_squared_loss": "worst loss ratio",
+    "exponent_ratio_paper": "with the paper's moments: exponent ratio",
+    "max_loss_ratio_paper": "worst loss ratio",
+}
+
+
+if __name__ == "__main__":
+    launch("dataset_scaling")
