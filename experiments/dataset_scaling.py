@@ -80,10 +80,10 @@ class Config(Training):
             0 <= self.label_order <= self.order, "label_order", self.label_order, f"null or 0 to order={self.order}"
         )
         for arm, (kept, space, _) in coresets(self).items():
+            key = "paper_order" if arm == "paper_coreset" else "order"
             for d in self.sizes:
-                enough = kept(d) >= min(space.size, d)
-                reason = f"sizes whose {arm} holds its {space.size} moments; of d={d} it keeps {kept(d)}"
-                require(enough, "sizes", show(self.sizes), reason)
+                reason = f"an order whose {space.size} moments fit into what {arm} keeps of d={d}, which is {kept(d)}"
+                require(kept(d) >= min(space.size, d), key, getattr(self, key), reason)
 
 
 def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], MomentSpace, dict]]:
@@ -120,7 +120,9 @@ def points(config: Config) -> list[Point]:
             arms[f"{arm}_own_steps"] = {"method": "subset", "kept": kept} | schedule(config, kept)
         for arm, details in arms.items():
             if details["kept"] < d or arm in ("full", "full_again"):
-                asked += [Point({"arm": arm}, common | details | {"size": d, "seed": s}) for s in config.seed_list()]
+                for seed in config.seed_list():
+                    which = {"size": d, "kept": details["kept"], "seed": seed}
+                    asked.append(Point({"arm": arm}, which | common | details))
     return asked
 
 
@@ -250,7 +252,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
     left.set(xscale="log", yscale="log", xlabel="samples trained on: d, or d′ for coresets and subsets")
     left.set(ylabel="test loss on clean samples", title="lines: power laws d$^{-α}$")
     right.set(yscale="log", xlabel="√(samples trained on)", title="lines: stretched exponentials exp(−a′ d′$^{1/2}$)")
-    left.legend(loc="lower left")
+    figures.legend_below(figure, left, columns=3)
     numbers = {name: entry["value"] for name, entry in summary["numbers"].items()}
     words = [f"{text} {numbers[name]:.2f}" for name, text in HEADLINE.items() if numbers[name] is not None]
     figure.suptitle(f"Verdict: {summary['verdict']}.  " + ",  ".join(words), fontsize=9)

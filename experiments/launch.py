@@ -79,8 +79,10 @@ def check_keys(overrides: list[str], schema: type) -> None:
         key = override.key_or_group
         if key not in known and not key.startswith(("hydra.", "hydra/")):
             near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise ConfigError(f"{override.input_line}: no such setting; {hint}Known are {', '.join(known)}")
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{override.input_line}: no such setting{hint}\nKnown are {', '.join(known)}")
+        if override.is_delete():
+            raise ConfigError(f"{override.input_line}: a setting cannot be removed, accepted is {key}=value")
 
 
 def explain(error: Exception, overrides: list[str], schema: type) -> str:

@@ -62,6 +62,8 @@ def run(name: str, config: Any, overrides: list[str]) -> Path:
     """
     experiment = importlib.import_module(f"experiments.{name}")
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120
     backend.self_test()
     started, clock = datetime.now(UTC), time.monotonic()
     points, store = experiment.points(config), Points(config.results, name)

@@ -67,6 +67,13 @@ def measured(axes: Axes, x: Sequence, mean: Sequence, low: Sequence, high: Seque
     )
 
 
+def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    """One legend for the whole figure, below its panels."""
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, fontsize=8
+    )
+
+
 def law(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look) -> None:
     """A fitted law as a line without an entry in the legend; x, y (n,)."""
     axes.plot(x, y, color=look.color, linestyle=look.line, zorder=2)

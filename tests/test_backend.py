@@ -1,0 +1,25 @@
+"""The self-test accepts this machine and refuses a backend that computes wrong numbers."""
+
+import jax.numpy as jnp
+import pytest
+
+from scaling import backend
+
+
+def test_this_backend_passes():
+    backend.self_test()
+    assert backend.describe()["jaxlib"] == "0.10.1"
+
+
+@pytest.mark.parametrize("name", ["_constant_operand", "_dot_then_reduce"])
+def test_a_wrong_program_is_refused(monkeypatch, name):
+    right = getattr(backend, name)
+    monkeypatch.setattr(backend, name, lambda *args, **kwargs: 1.01 * right(*args, **kwargs))
+    with pytest.raises(backend.BackendError, match="XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type="):
+        backend.self_test()
+
+
+def test_nan_is_refused(monkeypatch):
+    monkeypatch.setattr(backend, "_constant_operand", lambda matrix: jnp.nan)
+    with pytest.raises(backend.BackendError):
+        backend.self_test()
