@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import importlib
+import itertools
 import os
 import sys
 import typing
@@ -11,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.run import run
 from experiments.schema import ConfigError, meaning
-from scaling.backend import BackendError
-
-MISTAKES = (ConfigError, HydraException, OmegaConfBaseException, BackendError)
+from scaling.backend import BackendError, self_test
 
 
 def config_folder(name: str) -> Path:
@@ -45,37 +46,53 @@ def launch(name: str, body: Callable[[Any, list[str]], Any] | None = None) -> No
 
     @hydra.main(version_base="1.3", config_path=str(folder), config_name="config")
     def main(composed) -> None:
-        try:
-            config, typed = OmegaConf.to_object(composed), list(HydraConfig.get().overrides.task)
-            body(config, typed) if body else run(name, config, typed)
-        except MISTAKES as error:
-            refuse(error)
-
-    def refuse(error: Exception) -> None:
-        print(f"{name}: {explain(error, overrides, experiment.Config)}", file=sys.stderr)
-        sys.exit(2)
+        config, typed = OmegaConf.to_object(composed), list(HydraConfig.get().overrides.task)
+        body(config, typed) if body else run(name, config, typed)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    overrides = [word for word in sys.argv[1:] if not word.startswith("-")]
+    arguments = get_args_parser().parse_args()
+    overrides = arguments.overrides
     try:
-        check_keys(overrides, experiment.Config)
+        check(overrides, arguments.multirun, experiment.Config, folder)
+        self_test()
         main()
-    except MISTAKES as error:
-        refuse(error)
+    except (ConfigError, HydraException, OmegaConfBaseException, BackendError) as error:
+        print(f"{name}: {explain(error, overrides, experiment.Config)}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print(f"{name}: stopped; every finished point is on disk, the same command goes on from there", file=sys.stderr)
         sys.exit(130)
 
 
-def check_keys(overrides: list[str], schema: type) -> None:
+def check(overrides: list[str], multirun: bool, schema: type, folder: Path) -> None:
+    """Compose and check the configuration of every job that the overrides ask for, before any of them runs.
+
+    Raises:
+        ConfigError, HydraException, OmegaConfBaseException: whatever is wrong with them; `explain` words it.
+    """
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    check_keys(parsed, schema)
+    choices = []
+    for override in parsed:
+        if override.is_sweep_override() and not multirun:
+            raise ConfigError(f"{override.input_line}: several values need --multirun; a list is written [a,b]")
+        if override.value_type in (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP):
+            choices.append([f"{override.get_key_element()}={text}" for text in override.sweep_string_iterator()])
+        elif not override.is_sweep_override():
+            choices.append([override.input_line])
+    with hydra.initialize_config_dir(str(folder), version_base="1.3"):
+        for job in itertools.product(*choices):
+            OmegaConf.to_object(hydra.compose("config", overrides=list(job)))
+
+
+def check_keys(overrides: list[Override], schema: type) -> None:
     """Refuse overrides of settings that do not exist, also with a leading + (which Hydra would take).
 
     Raises:
-        ConfigError: names the setting, its value, the nearest known names and all of them.
-        OverrideParseException: an override is not of the form key=value.
+        ConfigError: names the setting, its value, the nearest known name and all of them.
     """
     known = sorted(field.name for field in dataclasses.fields(schema))
-    for override in OverridesParser.create().parse_overrides(overrides):
+    for override in overrides:
         key = override.key_or_group
         if key not in known and not key.startswith(("hydra.", "hydra/")):
             near = difflib.get_close_matches(key, known, 1)

@@ -32,7 +32,12 @@ SLOPE = 0.05  # standard deviation of a seed's own exponent
 APART = 0.1  # standard deviation of the log ratio of two arms of one seed
 
 
-ERRORS = ("gaussian", "heavy", "slopes", "missing")
+ERRORS = {  # kind: title
+    "gaussian": "Gaussian errors",
+    "heavy": "heavy-tailed errors",
+    "slopes": "an exponent of each seed's own",
+    "missing": "one run in five missing",
+}
 LAWS = {  # law: its value at n, what is true
     "power": (lambda n: 3 * n**-0.6, {"alpha": 0.6}),
     "power_floor": (lambda n: 3 * n**-0.6 + 3e-3, {"alpha": 0.6, "L0": 3e-3}),
@@ -230,7 +235,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
             figures.measured(axes, whole["seeds"] * offset, *ends, look)
         axes.axhline(LEVEL, color=BLACK, lw=0.8, ls="--")
         seeds = sorted(pooled["seeds"].unique())
-        axes.set(xscale="log", xlabel="seeds", title=f"{kind} errors", ylim=(0.6, 1.01))
+        axes.set(xscale="log", xlabel="seeds", title=ERRORS[kind], ylim=(0.6, 1.01))
         axes.set_xticks(seeds, [str(s) for s in seeds])
         axes.minorticks_off()
     panels[0].set(ylabel="share of intervals with the truth inside")

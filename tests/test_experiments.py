@@ -165,9 +165,17 @@ def test_mistakes_are_answered_in_two_lines_before_any_work(mistake, tmp_path):
 
 
 def test_a_mistake_in_a_sweep_is_answered_too(tmp_path):
-    sweep = command("dataset_scaling", "--multirun", "preset=smoke", "lr=-1,abc")
+    sweep = command("dataset_scaling", "--multirun", "preset=smoke", "lr=1e-3,-1")
     done = subprocess.run(sweep, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2 and "lr=-1" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "accepted is a" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_backend_measures_nothing(tmp_path):
+    code = "import scaling.backend as b, runpy; b._constant_operand = lambda m: 0 * m.sum(); runpy.run_module"
+    code += "('experiments.dataset_scaling', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code, "preset=smoke"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and "XLA_FLAGS" in done.stderr and not list(tmp_path.iterdir())
 
 
 def test_figures_of_an_empty_folder_are_refused(tmp_path):
