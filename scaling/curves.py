@@ -83,12 +83,12 @@ class Curve:
 
     def starts(self, drop: float) -> np.ndarray:
         """(grid, unknowns) the points searched for every data set, offset 0; drop: the log drop that was seen."""
-        beta = np.geomspace(0.05, 30, 48) if self.floor else np.linspace(-1.5, 1.5, 41)
+        beta = np.geomspace(0.05, 30, 25) if self.floor else np.linspace(-1.5, 1.5, 31)
         shape = [0.0]
         if self.floor:
-            shape = np.exp(-drop) * np.r_[0, np.geomspace(1e-3, 0.5, 14), np.linspace(0.6, 1, 12)]
+            shape = np.exp(-drop) * np.r_[0, np.geomspace(1e-3, 0.4, 7), np.linspace(0.5, 1, 7)]
         elif self.free:
-            shape = np.geomspace(*FREE_POWERS, 30)
+            shape = np.geomspace(*FREE_POWERS, 15)
         beta, shape = (a.ravel() for a in np.meshgrid(np.minimum(beta * max(drop, 1e-3), DROPS[1]), shape))
         return np.stack([np.zeros_like(beta), beta] + [shape] * (self.floor or self.free), axis=1)
 
