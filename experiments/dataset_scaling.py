@@ -25,14 +25,23 @@ from experiments.arms import Curve, at_sizes, curve, interval_text, ratio
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import require, show
-from experiments.student import Training, label, measure, schedule, setting, work
+from experiments.student import (
+    Activation,
+    Training,
+    check_inputs,
+    label,
+    measure,
+    moment_space,
+    schedule,
+    setting,
+    work,
+)  # fmt: skip
 from scaling import MomentSpace, figures, laws
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
 
 __all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
 
 CORESETS = {"paper_coreset": "paper", "squared_loss_coreset": "squared_loss", "polylog_coreset": "polylog"}
-INPUTS = 2  # dimension m of the inputs, in which a stretched exponential is exp(-a' d'^(1/m))
 
 LOOKS = {
     "full": Look("full data, d", BLACK, "o"),
@@ -51,6 +60,8 @@ LOOKS = {
 class Config(Training):
     """Settings of the main job."""
 
+    inputs: int  # dimension m of the inputs: a stretched exponential is exp(-a' d'^(1/m))
+    activation: Activation
     sizes: list[int]  # d
     sqrt_factor: float  # d' = [sqrt_factor sqrt d]
     polylog_factor: float  # c of d' = [c log^2 d]
@@ -63,6 +74,7 @@ class Config(Training):
 
     def __post_init__(self) -> None:
         Training.__post_init__(self)
+        check_inputs(self, self.inputs)
         require(len(self.sizes) > 0, "sizes", show(self.sizes), "a list with at least one size")
         require(all(d >= 16 for d in self.sizes), "sizes", show(self.sizes), "whole numbers from 16")
         require(len(set(self.sizes)) == len(self.sizes), "sizes", show(self.sizes), "a list without repetition")
@@ -95,9 +107,9 @@ def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], MomentSpac
     def by_logarithm(d):
         return round(config.polylog_factor * math.log(d) ** 2)
 
-    paper = MomentSpace.total_degree(INPUTS + 1, config.paper_order)
+    paper = moment_space("total_degree", config.inputs, config.paper_order, None)
     paper_names = {"space": "total_degree", "order": config.paper_order}
-    squared = MomentSpace.squared_loss(INPUTS, order=config.order, label_order=config.label_order)
+    squared = moment_space("squared_loss", config.inputs, config.order, config.label_order)
     squared_names = {"space": "squared_loss", "order": config.order, "label_order": config.label_order}
     return {
         "paper_coreset": (by_root, paper, paper_names),
@@ -108,7 +120,7 @@ def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], MomentSpac
 
 def points(config: Config) -> list[Point]:
     """Every arm at every size and seed; where d' >= d nothing is compressed and only the full data are trained on."""
-    common, asked, rules = setting(config), [], coresets(config)
+    common, asked, rules = setting(config, config.inputs, config.activation), [], coresets(config)
     for d in config.sizes:
         steps = schedule(config, d)
         arms = {"full": {"kept": d} | steps, "full_again": {"kept": d, "replicate": 1} | steps}
@@ -133,10 +145,10 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     full, compressed = curves["full"], {arm: c for arm, c in curves.items() if not arm.startswith("full")}
     if compressed:
         full = at_sizes(full, np.unique(np.concatenate([c.size for c in compressed.values()])))
-    fitted = {"full": compare(full, full.kept, draws)} | {a: compare(c, c.kept, draws) for a, c in compressed.items()}
+    fitted = {a: compare(c, c.kept, settings) for a, c in {"full": full, **compressed}.items()}
     if "polylog_coreset" in compressed:
         polylog = compressed["polylog_coreset"]
-        fitted["full_relabelled"] = compare(at_sizes(full, polylog.size), polylog.kept, draws)
+        fitted["full_relabelled"] = compare(at_sizes(full, polylog.size), polylog.kept, settings)
     against = {arm: ratio(found, curves["full"], draws) for arm, found in curves.items() if arm != "full"}
 
     unknown = number(math.nan, (math.nan, math.nan))
@@ -164,10 +176,10 @@ CLAIM = (
 )
 
 
-def compare(found: Curve, sizes: np.ndarray, draws: int) -> laws.Comparison:
+def compare(found: Curve, sizes: np.ndarray, settings: dict[str, Any]) -> laws.Comparison:
     """The laws of a curve against the number of samples trained on."""
     chosen = ("power", "power_floor", "stretched", "stretched_floor")
-    return laws.compare(sizes, found.losses, dimension=INPUTS, laws=chosen, draws=draws)
+    return laws.compare(sizes, found.losses, dimension=settings["inputs"], laws=chosen, draws=settings["draws"])
 
 
 def judge(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
@@ -235,13 +247,14 @@ def table(curves: dict[str, Curve], fitted: dict[str, laws.Comparison], against:
 
 
 def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> Figure:
-    """Loss against samples trained on, log-log; and log loss against d'^(1/2), where exp(-a' d'^(1/2)) is straight."""
+    """Loss against samples trained on, log-log; and log loss against d'^(1/m), where exp(-a' d'^(1/m)) is straight."""
+    m = rows["inputs"][0]
     figure, ((left, right),) = figures.new_figure(2, width=5.2, height=4.6)
     for arm, look in LOOKS.items():
         found = curve(rows, arm)
         if found is None:
             continue
-        for axes, law, power in ((left, "power", 1), (right, "stretched", 1 / INPUTS)):
+        for axes, law, power in ((left, "power", 1), (right, "stretched", 1 / m)):
             if axes is right and arm not in SHOWN_RIGHT:
                 continue
             figures.measured(axes, found.kept**power, *found.mean(1000), look)
@@ -251,7 +264,11 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
                 figures.law(axes, grid**power, fit.predict(grid), look)
     left.set(xscale="log", yscale="log", xlabel="samples trained on: d, or d′ for coresets and subsets")
     left.set(ylabel="test loss on clean samples", title="lines: power laws d$^{-α}$")
-    right.set(yscale="log", xlabel="√(samples trained on)", title="lines: stretched exponentials exp(−a′ d′$^{1/2}$)")
+    right.set(
+        yscale="log",
+        xlabel=f"(samples trained on)$^{{1/{m}}}$",
+        title=f"lines: stretched exponentials exp(−a′ d′$^{{1/{m}}}$)",
+    )
     figures.legend_below(figure, left, columns=3)
     numbers = {name: entry["value"] for name, entry in summary["numbers"].items()}
     words = [f"{text} {numbers[name]:.2f}" for name, text in HEADLINE.items() if numbers[name] is not None]

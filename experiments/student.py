@@ -8,27 +8,46 @@ A point's identity is a flat dict of numbers and names that determines its resul
 import functools
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from experiments.schema import Experiment, require
 from scaling import MomentSpace, compress, tasks, training
-from scaling.baselines import subsample
+from scaling.baselines import kmeans, subsample
 from scaling.networks import TwoLayer
 
+VALIDATION = 4096  # noisy samples on which the best checkpoint is chosen
 REVISION = 1  # raised whenever a change of code changes what a point measures
 
 
 class Task(Enum):
-    """What is learnt."""
+    """What is learnt: a random network, J_6(20 r) cos(6 theta) of two inputs, or 3 / (1 + 2 |x|^2)."""
 
     teacher_student = 0
     cylindrical_harmonic = 1
+    analytic = 2
+
+
+class Activation(Enum):
+    """Of student and teacher."""
+
+    relu = 0
+    tanh = 1
+    gelu = 2
+    sine = 3
+
+
+class Distribution(Enum):
+    """Of the inputs: U[-1, 1]^m, N(0, 1/3)^m, or the paraboloid of dimension m - 1 in m dimensions."""
+
+    uniform = 0
+    gaussian = 1
+    curved = 2
 
 
 class Compute(Enum):
@@ -52,12 +71,13 @@ class Training(Experiment):
     seeds: int
     first_seed: int
     task: Task
+    distribution: Distribution
     noise: float  # standard deviation of the label noise
     teacher_width: int
     test_size: int  # clean test samples
     width: int  # of the student
     epochs: int
-    batch: int  # largest mini-batch
+    batch: int | None  # largest mini-batch; null for exact gradients on all samples
     lr: float
     weight_decay: float
     compute: Compute
@@ -65,8 +85,9 @@ class Training(Experiment):
 
     def __post_init__(self) -> None:
         Experiment.__post_init__(self)
-        for key in ("seeds", "teacher_width", "test_size", "width", "epochs", "batch"):
+        for key in ("seeds", "teacher_width", "test_size", "width", "epochs"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
+        require(self.batch is None or self.batch >= 1, "batch", self.batch, "null or a whole number from 1")
         require(self.first_seed >= 0, "first_seed", self.first_seed, "a whole number from 0")
         require(0 < self.lr < math.inf, "lr", self.lr, "a positive number")
         for key in ("noise", "weight_decay"):
@@ -76,11 +97,23 @@ class Training(Experiment):
         return range(self.first_seed, self.first_seed + self.seeds)
 
 
-def setting(config: Training) -> dict[str, Any]:
-    """The part of an identity that all points of a configuration share; these are trained on all data."""
+def check_inputs(config: Training, inputs: int) -> None:
+    """Refuse a task or a distribution that does not exist in this input dimension."""
+    require(inputs >= 1, "inputs", inputs, "a whole number from 1")
+    if config.task is Task.cylindrical_harmonic:
+        require(inputs == 2, "inputs", inputs, "2 for task=cylindrical_harmonic")
+    if config.distribution is Distribution.curved:
+        require(inputs >= 2, "inputs", inputs, "a whole number from 2 for distribution=curved")
+
+
+def setting(config: Training, inputs: int, activation: Activation) -> dict[str, Any]:
+    """The part of an identity that points of one task share; as it stands, of points trained on all data."""
     return {
         "revision": REVISION,
         "task": config.task.name,
+        "inputs": inputs,
+        "activation": activation.name,
+        "distribution": config.distribution.name,
         "noise": config.noise,
         "teacher_width": config.teacher_width if config.task is Task.teacher_student else None,
         "test_size": config.test_size,
@@ -98,6 +131,8 @@ def setting(config: Training) -> dict[str, Any]:
 
 def schedule(config: Training, samples: int) -> dict[str, int]:
     """Mini-batch and steps for so many samples: a power of two up to samples / 2, but at most `batch`."""
+    if config.batch is None:
+        return {"batch": None, "steps_per_epoch": 1, "steps": config.epochs}
     batch = min(config.batch, 1 << (samples // 2).bit_length() - 1)
     per_epoch = -(-samples // batch) if config.compute is Compute.grows_with_data else 1
     return {"batch": batch, "steps_per_epoch": per_epoch, "steps": config.epochs * per_epoch}
@@ -109,20 +144,25 @@ def label(identity: dict[str, Any]) -> str:
 
 
 def work(identity: dict[str, Any]) -> float:
-    """Relative cost of a point: its training steps."""
-    return identity["steps"]
+    """Relative cost of a point: the samples it trains on, with some for each step and for the compression."""
+    per_step = identity["batch"] or identity["kept"]
+    return identity["steps"] * (per_step + 300) + 10_000 * identity["size"] * (identity["method"] == "coreset")
 
 
-def data(identity: dict[str, Any]) -> tuple[tasks.Dataset, tasks.Dataset, jax.Array]:
-    """Training samples, clean test samples and root key of a point's seed."""
-    root = jax.random.key(identity["seed"])
+def target(identity: dict[str, Any]) -> tasks.Target:
+    """What a point's student learns."""
     if identity["task"] == "teacher_student":
-        target = tasks.teacher(tasks.purpose(root, "teacher"), width=identity["teacher_width"])
-    else:
-        target = tasks.cylindrical_harmonic
-    d = identity["size"]
-    train = tasks.sample(tasks.purpose(root, "data", d), target, d, noise=identity["noise"])
-    return train, tasks.sample(tasks.purpose(root, "test"), target, identity["test_size"]), root
+        key = tasks.purpose(jax.random.key(identity["seed"]), "teacher")
+        width, activation = identity["teacher_width"], identity["activation"]
+        return tasks.teacher(key, inputs=identity["inputs"], width=width, activation=activation)
+    return tasks.cylindrical_harmonic if identity["task"] == "cylindrical_harmonic" else tasks.analytic
+
+
+def samples(identity: dict[str, Any], size: int, noise: float, *purpose: str | int) -> tasks.Dataset:
+    """Fresh samples of a point's task; what they are for decides the draw."""
+    key = tasks.purpose(jax.random.key(identity["seed"]), *purpose)
+    shape = {"inputs": identity["inputs"], "distribution": identity["distribution"]}
+    return tasks.sample(key, target(identity), size, noise=noise, **shape)
 
 
 def reduce(identity: dict[str, Any], train: tasks.Dataset) -> tuple[tasks.Dataset, dict[str, Any]]:
@@ -130,44 +170,70 @@ def reduce(identity: dict[str, Any], train: tasks.Dataset) -> tuple[tasks.Datase
     clock = time.perf_counter()
     if identity["method"] == "full":
         return train, {"samples": identity["size"], "residual": None, "reduce_seconds": 0.0}
-    if identity["method"] == "subset":
-        small, residual = subsample(train, identity["kept"], seed=identity["seed"]), None
+    if identity["method"] in ("subset", "kmeans"):
+        pick = subsample if identity["method"] == "subset" else kmeans
+        small, residual = pick(train, identity["kept"], seed=identity["seed"]), None
     else:
-        q, r = identity["order"], identity["label_order"]
-        squared = identity["space"] == "squared_loss"
-        space = MomentSpace.squared_loss(2, order=q, label_order=r) if squared else MomentSpace.total_degree(3, q)
+        space = moment_space(identity["space"], identity["inputs"], identity["order"], identity["label_order"])
         coreset = compress(train.objects, identity["kept"], space=space, seed=identity["seed"])
         small, residual = train.select(coreset.indices, coreset.weights), coreset.residual
     seconds = round(time.perf_counter() - clock, 4)
     return small, {"samples": len(small.labels), "residual": residual, "reduce_seconds": seconds}
 
 
+def moment_space(name: str, inputs: int, order: int, label_order: int | None) -> MomentSpace:
+    """The moment space of that name for objects of so many inputs and a label."""
+    if name == "squared_loss":
+        return MomentSpace.squared_loss(inputs, order=order, label_order=label_order)
+    return MomentSpace.total_degree(inputs + 1, order)
+
+
 @functools.cache
-def trainer(width: int, precision: str, batch: int, weight_decay: float) -> tuple[TwoLayer, training.Train]:
-    network = TwoLayer(width, dtype=precision)
-    return network, training.make_train(network, optax.adamw(1.0, weight_decay=weight_decay), batch=batch, inputs=2)
+def trainer(width: int, activation: str, precision: str, batch: int | None, inputs: int, weight_decay: float):
+    """The network and its training; cached, so that all points of a shape share one compiled program."""
+    network = TwoLayer(width, activation, dtype=precision)
+    optimizer, chunk = optax.adamw(1.0, weight_decay=weight_decay), 64 if batch is None else 1024
+    return network, training.make_train(network, optimizer, batch=batch, inputs=inputs, chunk=chunk)
 
 
-def measure(identities: list[dict[str, Any]], tick) -> list[dict[str, Any]]:
+def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
     """Test loss of the student of each identity; they differ in their seed alone and are trained together."""
     shared = identities[0]
-    precision, settings = shared["precision"], {k: shared[k] for k in ("steps", "steps_per_epoch")}
-    network, train = trainer(shared["width"], precision, shared["batch"], shared["weight_decay"])
+    precision, keys = shared["precision"], ("width", "activation", "precision", "batch", "inputs", "weight_decay")
+    network, train = trainer(*(shared[key] for key in keys))
     with jax.enable_x64(precision == "float64"):
-        states, tests, reports = [], [], []
+
+        def loss(state, clean):
+            return float(
+                training.mean_squared_error(network, state.params, clean.inputs.astype(precision), clean.labels)
+            )
+
+        states, reports = [], []
         for identity in identities:
-            samples, test, root = data(identity)
-            small, report = reduce(identity, samples)
-            batches = tasks.purpose(root, "batches", identity["method"], identity["replicate"])
+            root, d = jax.random.key(identity["seed"]), identity["size"]
+            small, report = reduce(identity, samples(identity, d, identity["noise"], "data", d))
             run = training.prepare(
-                small, batches, learning_rate=shared["lr"], room=identity["kept"], dtype=precision, **settings
+                small,
+                tasks.purpose(root, "batches", identity["method"], identity["replicate"]),
+                learning_rate=shared["lr"],
+                steps=shared["steps"],
+                steps_per_epoch=shared["steps_per_epoch"],
+                room=identity["kept"],
+                dtype=precision,
             )
             states.append(train.init(tasks.purpose(root, "student"), run))
-            tests.append(test)
             reports.append(report)
-        states = training.finish(train, states, tick)
-        losses = [
-            training.mean_squared_error(network, s.params, jnp.asarray(t.inputs, precision), t.labels)
-            for s, t in zip(states, tests, strict=True)
+        tests = [samples(identity, identity["test_size"], 0.0, "test") for identity in identities]
+        validations = [samples(identity, VALIDATION, identity["noise"], "validation") for identity in identities]
+        best = [(math.inf, state) for state in states]
+
+        def keep_best(now):
+            for i, (state, held) in enumerate(zip(now, validations, strict=True)):
+                best[i] = min(best[i], (loss(state, held), state), key=lambda pair: pair[0])
+
+        per_step = work(shared) / shared["steps"]
+        ends = training.finish(train, states, lambda steps: tick(per_step * steps), keep_best)
+        return [
+            {"test_loss": loss(end, test), "best_test_loss": loss(kept, test)} | report
+            for end, (_, kept), test, report in zip(ends, best, tests, reports, strict=True)
         ]
-    return [{"test_loss": float(loss)} | report for loss, report in zip(losses, reports, strict=True)]

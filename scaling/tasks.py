@@ -59,8 +59,34 @@ def cylindrical_harmonic(x: np.ndarray) -> np.ndarray:
     return (jv(6, 20 * radius) * np.cos(6 * angle)).astype(np.float32)
 
 
-def sample(key: jax.Array, target: Target, size: int, *, inputs: int = 2, noise: float = 0.0) -> Dataset:
-    """`size` samples: inputs U[-1, 1]^inputs, labels target(x) + N(0, noise^2), weights one."""
-    x = np.asarray(jax.random.uniform(purpose(key, "inputs"), (size, inputs), minval=-1.0, maxval=1.0))
+def analytic(x: np.ndarray) -> np.ndarray:
+    """3 / (1 + 2 |x|^2) at x (n, m): smooth, its Taylor series at 0 converges for |x| < 1/sqrt(2). Returns (n,) float32."""
+    return (3 / (1 + 2 * np.sum(x**2, axis=1))).astype(np.float32)
+
+
+def uniform(key: jax.Array, size: int, inputs: int) -> np.ndarray:
+    """Inputs (size, inputs) from U[-1, 1]^inputs."""
+    return np.asarray(jax.random.uniform(key, (size, inputs), minval=-1.0, maxval=1.0))
+
+
+def gaussian(key: jax.Array, size: int, inputs: int) -> np.ndarray:
+    """Inputs (size, inputs) from N(0, 1/3), the variance of U[-1, 1]."""
+    return np.asarray(jax.random.normal(key, (size, inputs)) / np.sqrt(3))
+
+
+def curved(key: jax.Array, size: int, inputs: int) -> np.ndarray:
+    """Inputs (size, inputs) on the paraboloid (u, |u|^2), u from U[-1, 1]^(inputs - 1): a manifold of lower dimension."""
+    u = uniform(key, size, inputs - 1)
+    return np.column_stack([u, np.sum(u**2, axis=1)])
+
+
+INPUTS = {"uniform": uniform, "gaussian": gaussian, "curved": curved}
+
+
+def sample(
+    key: jax.Array, target: Target, size: int, *, inputs: int = 2, noise: float = 0.0, distribution: str = "uniform"
+) -> Dataset:
+    """`size` samples with weight one: inputs (size, inputs) from one of `INPUTS`, labels target(x) + N(0, noise^2)."""
+    x = INPUTS[distribution](purpose(key, "inputs"), size, inputs)
     labels = target(x) + noise * np.asarray(jax.random.normal(purpose(key, "noise"), (size,)))
     return Dataset(x, labels.astype(np.float32), np.ones(size, np.float32))

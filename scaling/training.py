@@ -17,19 +17,22 @@ from flax import linen as nn
 from scaling.backend import SERIAL
 from scaling.tasks import Dataset
 
+_PIECE = 2048  # samples of a full pass whose activations are held at once: they stay in a core's cache
 _BLOCK = 64  # steps whose mini-batches are drawn by one call: random bits cost half as much in bulk
 
 
 class Batches(NamedTuple):
-    """Weighted samples laid out for drawing with replacement in two look-ups (Walker's alias method).
+    """Weighted samples in a power of two of slots: for passes over all, and for drawing with replacement.
 
-    The table has a power of two of slots, so a slot is the leading bits of a random word; slot s yields row s with
-    probability own[s] / 2^32 and row alias[s] otherwise. Slots past the last sample always yield their alias.
+    Drawing takes two look-ups (Walker's alias method): a slot is the leading bits of a random word; slot s yields row s
+    with probability own[s] / 2^32 and row alias[s] otherwise. Slots past the last sample always yield their alias.
 
-    rows (slots, m + 1): inputs and label; own (slots,) uint32; alias (slots,) int32.
+    rows (slots, m + 1): inputs and label; share (slots,): weights that sum to one; own (slots,) uint32; alias (slots,)
+    int32.
     """
 
     rows: jax.Array
+    share: jax.Array
     own: jax.Array
     alias: jax.Array
 
@@ -115,9 +118,10 @@ def prepare(
         if not value > 0:
             raise ValueError(f"{name}={value}: accepted are positive numbers")
     own, alias = alias_table(data.weights, room)
-    rows = np.zeros((len(own), data.inputs.shape[1] + 1), dtype)
+    rows, share = np.zeros((len(own), data.inputs.shape[1] + 1), dtype), np.zeros(len(own), dtype)
     rows[: len(data.labels)] = data.objects
-    batches = Batches(jnp.asarray(rows), jnp.asarray(own), jnp.asarray(alias))
+    share[: len(data.labels)] = data.weights / data.weights.sum(dtype=float)
+    batches = Batches(*(jnp.asarray(part) for part in (rows, share, own, alias)))
     return Run(batches, key, jnp.asarray(learning_rate, dtype), jnp.int32(steps), jnp.int32(steps_per_epoch))
 
 
@@ -137,23 +141,23 @@ def draw(batches: Batches, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def make_train(
-    network: nn.Module, optimizer: optax.GradientTransformation, *, batch: int, inputs: int, chunk: int = 1024
+    network: nn.Module, optimizer: optax.GradientTransformation, *, batch: int | None, inputs: int, chunk: int = 1024
 ) -> Train:
-    """Training of `network` on the squared loss, mean over mini-batches of `batch` samples.
+    """Training of `network` on the squared loss: the mean over mini-batches, or the weighted mean over all samples.
 
     Args:
         network: maps inputs (n, inputs) to outputs (n,).
         optimizer: an optax transformation of learning rate one; `advance` scales its updates by the cosine schedule.
             This is exact wherever the update is proportional to the rate (SGD, momentum, Adam, decoupled decay).
-        batch: samples in a mini-batch.
+        batch: samples in a mini-batch; None for exact gradients of the weighted mean over all samples.
         inputs: input dimension m.
         chunk: steps in one call of `advance`, a multiple of 64. Steps past the end of the run change no parameter.
 
     Raises:
         ValueError: batch is below 1 or chunk is not a positive multiple of 64.
     """
-    if not batch >= 1:
-        raise ValueError(f"batch={batch}: accepted are whole numbers from 1")
+    if not (batch is None or batch >= 1):
+        raise ValueError(f"batch={batch}: accepted are None and whole numbers from 1")
     if not (chunk > 0 and chunk % _BLOCK == 0):
         raise ValueError(f"chunk={chunk}: accepted are positive multiples of {_BLOCK}")
 
@@ -166,17 +170,29 @@ def make_train(
     def advance(state: State) -> State:
         run = state.run
 
-        def loss(params, rows):
-            return jnp.mean((network.apply(params, rows[:, :-1]) - rows[:, -1]) ** 2)
+        def loss(params, rows, share):
+            return jnp.sum(share * (network.apply(params, rows[:, :-1]) - rows[:, -1]) ** 2)
+
+        def full_gradient(params):
+            pieces = max(1, len(run.batches.share) // _PIECE)
+            split = jax.tree.map(lambda part: part.reshape(pieces, -1, *part.shape[1:]), run.batches[:2])
+
+            def add(total, piece):
+                return jax.tree.map(jnp.add, total, jax.grad(loss)(params, *piece)), None
+
+            return jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), split)[0]
 
         def one_step(carry, rows):
             params, opt_state, step = carry
-            updates, opt_state = optimizer.update(jax.grad(loss)(params, rows), opt_state, params)
+            gradient = full_gradient(params) if batch is None else jax.grad(loss)(params, rows, 1 / batch)
+            updates, opt_state = optimizer.update(gradient, opt_state, params)
             rate = cosine(run, step)
             params = jax.tree.map(lambda p, u: p + rate * u, params, updates)
             return (params, opt_state, step + 1), None
 
         def block(carry, _):
+            if batch is None:
+                return jax.lax.scan(one_step, carry, length=_BLOCK)
             rows = draw(run.batches, jax.random.fold_in(run.key, carry[2]), (_BLOCK, batch))
             return jax.lax.scan(one_step, carry, rows)
 
@@ -186,10 +202,15 @@ def make_train(
     return Train(init, advance)
 
 
-def finish(train: Train, states: list[State], tick: Callable[[int], None] = lambda steps: None) -> list[State]:
+def finish(
+    train: Train,
+    states: list[State],
+    tick: Callable[[int], None] = lambda steps: None,
+    watch: Callable[[list[State]], None] = lambda states: None,
+) -> list[State]:
     """Advance runs of equal lengths and shapes until all their steps are done: one alone, several as one by vmap.
 
-    tick: called after every chunk with the steps done in it, summed over the runs.
+    tick: called after every chunk with the steps done in it, summed over the runs. watch: called with the states then.
     """
     steps, done = int(states[0].run.steps), int(states[0].step)
     several = len(states) > 1
@@ -198,8 +219,10 @@ def finish(train: Train, states: list[State], tick: Callable[[int], None] = lamb
     while done < steps:
         state = advance(state)
         before, done = done, int(jnp.max(state.step))
+        states = [jax.tree.map(lambda leaf, i=i: leaf[i], state) for i in range(len(states))] if several else [state]
         tick(len(states) * (min(done, steps) - before))
-    return [jax.tree.map(lambda leaf, i=i: leaf[i], state) for i in range(len(states))] if several else [state]
+        watch(states)
+    return states
 
 
 @partial(jax.jit, static_argnums=0, compiler_options=SERIAL)

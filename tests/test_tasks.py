@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from scaling import tasks
-from scaling.baselines import subsample
+from scaling.baselines import kmeans, subsample
 from scaling.networks import TwoLayer
 
 
@@ -50,6 +50,31 @@ def test_subsets_are_random_without_repetition_and_keep_the_mass():
     assert small.weights.sum() == pytest.approx(100)
     with pytest.raises(ValueError, match="size=101"):
         subsample(data, 101)
+
+
+def test_kmeans_keeps_mass_mean_and_mean_label_and_finds_clusters():
+    generator = np.random.default_rng(0)
+    middles = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    x = np.repeat(middles, 100, axis=0) + 0.01 * generator.normal(size=(400, 2))
+    data = tasks.Dataset(
+        x.astype(np.float32), x[:, 0].astype(np.float32), generator.uniform(1, 2, 400).astype(np.float32)
+    )
+    small = kmeans(data, 40)
+    assert len(small.labels) <= 40
+    assert small.weights.sum() == pytest.approx(data.weights.sum(), rel=1e-5)
+    for whole, part in ((data.inputs, small.inputs), (data.labels[:, None], small.labels[:, None])):
+        np.testing.assert_allclose(small.weights @ part, data.weights @ whole, rtol=1e-4)
+    nearest = np.abs(small.inputs[:, None] - middles).max(axis=2).min(axis=1)
+    assert nearest.max() < 0.05
+
+
+@pytest.mark.parametrize("name", ["uniform", "gaussian", "curved"])
+def test_inputs_have_their_distribution(name):
+    x = tasks.INPUTS[name](jax.random.key(1), 30_000, 3)
+    assert x.shape == (30_000, 3)
+    np.testing.assert_allclose(np.var(x[:, :2], axis=0), 1 / 3, rtol=0.03)
+    if name == "curved":
+        np.testing.assert_allclose(x[:, 2], x[:, 0] ** 2 + x[:, 1] ** 2, rtol=1e-6)
 
 
 def test_students_start_as_in_pytorch():

@@ -108,6 +108,22 @@ def test_a_run_is_adamw_with_cosine_decay_on_the_drawn_batches():
         assert np.abs(expected[0] - np.asarray(layers["Dense_0"]["kernel"])).max() > 0.1
 
 
+def test_full_passes_follow_the_exact_gradient_of_the_weighted_loss():
+    data = dataset(5000)
+    with jax.enable_x64(True):
+        train = training.make_train(TwoLayer(6, dtype="float64"), optax.sgd(1.0), batch=None, inputs=2, chunk=64)
+        run = run_on(data, dtype="float64", steps=1, steps_per_epoch=1)
+        start = train.init(jax.random.key(5), run)
+
+        def loss(params):
+            error = TwoLayer(6, dtype="float64").apply(params, data.inputs.astype(float)) - data.labels
+            return jnp.average(error**2, weights=data.weights.astype(float))
+
+        (end,) = training.finish(train, [start])
+        step = jax.tree.map(lambda p, g: p - run.learning_rate * g, start.params, jax.grad(loss)(start.params))
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10), end.params, step)
+
+
 def test_the_length_of_a_chunk_changes_nothing():
     ends = []
     for chunk in (64, 512):
