@@ -41,14 +41,22 @@ class Ratio(NamedTuple):
         value = self.value.max()
         return value, laws.interval(self.draws.max(axis=1), value, self.seeds, log=True)
 
+    def slope(self) -> tuple[float, tuple[float, float]]:
+        """Least-squares slope of log ratio against log d: zero for a bounded ratio; nan for a single size."""
+        x = np.log(self.size) - np.log(self.size).mean()
+        weights = x / (x @ x) if len(x) > 1 else np.full(len(x), np.nan)
+        value = float(np.log(self.value) @ weights)
+        return value, laws.interval(np.log(self.draws) @ weights, value, self.seeds)
 
-def curve(rows: pl.DataFrame, arm: str) -> Curve | None:
-    """The curve of an arm, sizes increasing; None if the rows hold none of it."""
-    table = rows.filter(pl.col("arm") == arm).pivot("size", index="seed", values="test_loss").sort("seed")
-    if table.is_empty():
+
+def curve(rows: pl.DataFrame, arm: str, loss: str = "test_loss") -> Curve | None:
+    """The curve of an arm, sizes increasing; None if the rows hold none of it. loss: the column that holds it."""
+    rows = rows.filter(pl.col("arm") == arm)
+    if rows.is_empty():
         return None
+    table = rows.pivot("size", index="seed", values=loss).sort("seed")
     sizes = sorted(int(name) for name in table.columns if name != "seed")
-    kept = dict(rows.filter(pl.col("arm") == arm).select("size", "kept").unique().iter_rows())
+    kept = dict(rows.select("size", "kept").unique().iter_rows())
     losses = table.select(str(size) for size in sizes).cast(pl.Float64).to_numpy()
     return Curve(np.array(sizes), np.array([kept[size] for size in sizes]), losses, table["seed"].to_numpy())
 

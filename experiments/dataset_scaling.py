@@ -5,7 +5,7 @@ Arms, each trained on d' samples made from the same d:
     full                    all d; full_again with other mini-batches: the noise beside which ratios are read
     paper_coreset           d' = [16 sqrt d], moments of (x, y) to total degree 6, as published
     squared_loss_coreset    the same d', the moments that a squared loss sees: P_q(x) + y P_r(x) + y^2
-    polylog_coreset         d' = [c log^2 d], the same space
+    polylog_coreset         d' = [c log^m d] with m = 2 inputs, the same space
     subset, polylog_subset  random subsets of those two sizes, for the steps of d (_same_steps) or of d' (_own_steps)
 """
 
@@ -64,7 +64,7 @@ class Config(Training):
     activation: Activation
     sizes: list[int]  # d
     sqrt_factor: float  # d' = [sqrt_factor sqrt d]
-    polylog_factor: float  # c of d' = [c log^2 d]
+    polylog_factor: float  # c of d' = [c log^m d]
     paper_order: int  # k
     order: int  # q
     label_order: int | None  # r; null means q - 2
@@ -105,7 +105,7 @@ def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], MomentSpac
         return round(config.sqrt_factor * math.sqrt(d))
 
     def by_logarithm(d):
-        return round(config.polylog_factor * math.log(d) ** 2)
+        return round(config.polylog_factor * math.log(d) ** config.inputs)
 
     paper = moment_space("total_degree", config.inputs, config.paper_order, None)
     paper_names = {"space": "total_degree", "order": config.paper_order}
@@ -264,11 +264,8 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
                 figures.law(axes, grid**power, fit.predict(grid), look)
     left.set(xscale="log", yscale="log", xlabel="samples trained on: d, or d′ for coresets and subsets")
     left.set(ylabel="test loss on clean samples", title="lines: power laws d$^{-α}$")
-    right.set(
-        yscale="log",
-        xlabel=f"(samples trained on)$^{{1/{m}}}$",
-        title=f"lines: stretched exponentials exp(−a′ d′$^{{1/{m}}}$)",
-    )
+    right.set(yscale="log", xlabel=f"(samples trained on)$^{{1/{m}}}$")
+    right.set(title=f"lines: stretched exponentials exp(−a′ d′$^{{1/{m}}}$)")
     figures.legend_below(figure, left, columns=3)
     numbers = {name: entry["value"] for name, entry in summary["numbers"].items()}
     words = [f"{text} {numbers[name]:.2f}" for name, text in HEADLINE.items() if numbers[name] is not None]

@@ -70,7 +70,7 @@ class Meter:
     def say(self, text: str) -> None:
         self.spoke = time.monotonic()
         elapsed = self.spoke - self.started
-        left = elapsed * (self.work / self.worked - 1) if self.worked else float("nan")
+        left = elapsed * (self.work / self.worked - 1) if self.done and self.worked else 0
         if not self.quiet:
             ending = f", about {duration(left)} left" if left >= 0.5 else ""
             self.console.print(f"{text}; {duration(elapsed)}{ending}", highlight=False, soft_wrap=True)

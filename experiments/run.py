@@ -60,7 +60,7 @@ def run(name: str, config: Any, overrides: list[str]) -> Path:
         RuntimeError: some points failed; names them. All others are on disk.
     """
     experiment = importlib.import_module(f"experiments.{name}")
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 120
     started, clock = datetime.now(UTC), time.monotonic()
@@ -89,7 +89,7 @@ def run(name: str, config: Any, overrides: list[str]) -> Path:
     redraw(experiment, folder)
     if not config.quiet:
         console.print(analysis.table)
-    console.print(f"Verdict: {analysis.summary['verdict']}: {analysis.sentence}", soft_wrap=True, markup=False)
+    console.print(f"Verdict: {analysis.summary['verdict']}: {analysis.sentence}", soft_wrap=True)
     console.print(f"Rows, fits, summary and figure: {folder}", soft_wrap=True)
     return folder
 

@@ -49,7 +49,11 @@ ELSEWHERE = ("preset", "results", "workers", "quiet", "vmap_seeds")
 def plain(config: Any) -> dict[str, Any]:
     """The configuration as numbers, texts and lists: what determines the results, without ELSEWHERE."""
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    return {k: v.name if isinstance(v, Enum) else v for k, v in values.items() if k not in ELSEWHERE}
+
+    def name(value):
+        return [name(v) for v in value] if isinstance(value, list) else value.name if isinstance(value, Enum) else value
+
+    return {k: name(v) for k, v in values.items() if k not in ELSEWHERE}
 
 
 _MEANING = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

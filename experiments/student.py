@@ -1,8 +1,9 @@
 """One student trained on full, compressed or subsampled data: the measurement that training experiments share.
 
 A point's identity is a flat dict of numbers and names that determines its result alone:
-    task, noise, teacher_width, test_size, width, lr, weight_decay, precision, batch, steps, steps_per_epoch, seed,
-    size (d), method (full, coreset or subset), kept (d'), space, order, label_order, replicate (of the mini-batches).
+    task, inputs, activation, distribution, noise, teacher_width, test_size, width, lr, weight_decay, precision, batch,
+    steps, steps_per_epoch, seed, size (d), method (full, coreset, subset or kmeans), kept (d'), space, order,
+    label_order, replicate (of the mini-batches, or of the student's start where there are none).
 """
 
 import functools
@@ -221,7 +222,8 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
                 room=identity["kept"],
                 dtype=precision,
             )
-            states.append(train.init(tasks.purpose(root, "student"), run))
+            other_start = identity["batch"] is None and identity["replicate"]
+            states.append(train.init(tasks.purpose(root, "student", *(["again"] if other_start else [])), run))
             reports.append(report)
         tests = [samples(identity, identity["test_size"], 0.0, "test") for identity in identities]
         validations = [samples(identity, VALIDATION, identity["noise"], "validation") for identity in identities]

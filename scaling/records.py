@@ -56,9 +56,9 @@ def to_json(value: Any) -> str:
             return {str(k): clean(v) for k, v in item.items()}
         if isinstance(item, list | tuple):
             return [clean(v) for v in item]
-        if isinstance(item, float):
-            return item if math.isfinite(item) else None
-        return item.item() if hasattr(item, "item") else item
+        if hasattr(item, "tolist"):
+            return clean(item.tolist())
+        return None if isinstance(item, float) and not math.isfinite(item) else item
 
     return json.dumps(clean(value), indent=1, allow_nan=False) + "\n"
 

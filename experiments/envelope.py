@@ -1,0 +1,114 @@
+"""How small may a coreset be? Envelope and excess of a family of tasks, from paired loss ratios on a grid of d'."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from experiments.arms import Curve, Ratio, curve, ratio
+from scaling import laws
+
+ENOUGH = 4  # sizes, or values of d', without which no law is fitted
+
+
+class Family(NamedTuple):
+    """What the rows say of one family: curves of the arms at g = 1, and paired ratios to full data for every g."""
+
+    m: int
+    curves: dict[str, Curve]
+    grid: dict[float, tuple[Curve, Ratio]]
+
+
+def family_of(rows: pl.DataFrame, name: str, draws: int) -> Family:
+    """The family of that name; its arm subset_best is the random subset at its best checkpoint."""
+    rows = rows.filter(pl.col("family") == name)
+    at_one = rows.filter(pl.col("grid") == 1)
+    curves = {arm: curve(at_one, arm) for arm in at_one["arm"].unique(maintain_order=True)}
+    curves["subset_best"] = curve(at_one, "subset", "best_test_loss")
+    grid = {}
+    for g in sorted(rows.filter(pl.col("arm") == "squared_loss")["grid"].unique()):
+        found = curve(rows.filter(pl.col("grid") == g), "squared_loss")
+        grid[g] = found, ratio(found, curves["full"], draws)
+    return Family(rows["inputs"][0], {arm: c for arm, c in curves.items() if c is not None}, grid)
+
+
+def at_size(family: Family, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ratios at one d: kept (g,), value (g,), draws (draws, g), d' increasing."""
+    found = [
+        (c.kept[i], r.value[i], r.draws[:, i]) for c, r in family.grid.values() for i in np.flatnonzero(c.size == d)
+    ]
+    found.sort(key=lambda entry: entry[0])
+    kept, value, drawn = ([entry[i] for entry in found] for i in range(3))
+    return np.array(kept, float), np.array(value), np.array(drawn).T
+
+
+def crossing(kept: np.ndarray, ratios: np.ndarray, limit: float) -> float:
+    """The smallest d' from which the ratio stays below `limit`, between the grid's values by interpolation.
+
+    nan where it does not stay below even at the largest d', or is below already at the smallest.
+    """
+    above = np.flatnonzero(~(ratios <= limit))
+    if not len(above) or above[-1] == len(kept) - 1:
+        return math.nan
+    i = above[-1]
+    share = np.log(ratios[i] / limit) / np.log(ratios[i] / ratios[i + 1])
+    return float(kept[i] * (kept[i + 1] / kept[i]) ** share)
+
+
+class Envelope(NamedTuple):
+    """Smallest sufficient d' of each d, with its 95 % interval and the standard error of its logarithm: arrays (n,)."""
+
+    size: np.ndarray
+    kept: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    error: np.ndarray
+
+
+def envelope(family: Family, tolerance: float) -> Envelope:
+    """The smallest d' that keeps the ratio below 1 + tolerance, at those d where the grid brackets it.
+
+    A bootstrap draw whose ratios the grid does not bracket counts as its nearest end, so errors are not understated.
+    """
+    full, limit, found = family.curves["full"], 1 + tolerance, []
+    for d in full.size:
+        kept, value, drawn = at_size(family, d)
+        here = crossing(kept, value, limit) if len(kept) else math.nan
+        if math.isfinite(here):
+            draws = np.array([crossing(kept, row, limit) for row in drawn])
+            lost = ~np.isfinite(draws)
+            draws[lost] = np.where(drawn[lost, -1] > limit, kept[-1], kept[0])
+            seeds = len(full.seeds)
+            low, high = laws.interval(draws, here, seeds, log=True)
+            found.append((d, here, low, high, np.log(draws).std() * math.sqrt(seeds / max(seeds - 1, 1))))
+    return Envelope(*np.array(found, float).reshape(-1, 5).T)
+
+
+def growth(found: Envelope, draws: int) -> tuple[laws.Fit, laws.Fit] | None:
+    """Envelope against d as d' = c log(d)^p and as a power of d; None where fewer than ENOUGH sizes are bracketed."""
+    if len(found.size) < ENOUGH:
+        return None
+    error = found.kept * np.maximum(found.error, 1e-3)
+    by_logarithm = laws.fit("log_power", found.size, found.kept, error=error, draws=draws)
+    by_power = laws.fit("power", found.size, 1 / found.kept, error=error / found.kept**2, draws=draws)
+    return by_logarithm, by_power
+
+
+def excess(family: Family, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """d', ratio - 1 and its standard error at one d, where it is more than two standard errors above zero."""
+    kept, value, drawn = at_size(family, d)
+    error = drawn.std(axis=0)
+    clear = value - 1 > 2 * error
+    return kept[clear], value[clear] - 1, error[clear]
+
+
+def decay(family: Family, draws: int) -> dict[int, laws.Comparison]:
+    """Laws of the excess against d', at every d where it is clear of zero at ENOUGH values of d'."""
+    found = {}
+    for d in family.curves["full"].size:
+        kept, value, error = excess(family, d)
+        if len(kept) >= ENOUGH:
+            chosen = ("power", "stretched", "stretched_free")
+            found[int(d)] = laws.compare(kept, value, error=error, dimension=family.m, laws=chosen, draws=draws)
+    return found

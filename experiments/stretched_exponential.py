@@ -1,0 +1,301 @@
+"""Does a learning task on compressed data follow exp(-a' d'^(1/m))? Envelope, excess and ratio, for m = 1, 2, 3.
+
+If compression were free, L ~ d^-a with d' = c log^m d would be a stretched exponential by relabelling, so which law
+fits that curve says nothing about compression. What does is how small d' may be. Data of d samples are compressed to
+d' = g c log^m d for a grid of g, students are trained on the exact weighted loss, and the paired ratio of their test
+loss to that of all d samples is read in three ways:
+    envelope  the smallest d' whose ratio stays below `tolerance`: does it grow like log^p d or like a power of d?
+    excess    ratio - 1 against d' at a fixed d: exponential in d'^p, or a power?
+    ratio     at g = 1: bounded over the whole range of d?
+Arms at g = 1: coresets in the squared-loss and in the paper's isotropic space, random subsets (last checkpoint, and the
+best one on validation data), and k-means centres with masses.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from experiments.arms import at_sizes, interval_text
+from experiments.envelope import Family, decay, envelope, excess, family_of, growth
+from experiments.launch import launch
+from experiments.run import Analysis, Point, number
+from experiments.schema import require, show
+from experiments.student import (
+    Activation,
+    Task,
+    Training,
+    check_inputs,
+    label,
+    measure,
+    moment_space,
+    schedule,
+    setting,
+    work,
+)  # fmt: skip
+from scaling import figures, laws
+from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Look
+
+__all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
+
+LOOKS = {
+    "full": Look("all d samples", BLACK, "o"),
+    "full_again": Look("all d samples, another start", BLACK, "x", ":"),
+    "squared_loss": Look("coreset, squared-loss moments", BLUE, "D"),
+    "isotropic": Look("coreset, isotropic moments (paper)", ORANGE, "s"),
+    "kmeans": Look("k-means centres with masses", GREEN, "^", "-."),
+    "subset": Look("random subset", RED, "v", "--", False),
+    "subset_best": Look("random subset, best checkpoint", PURPLE, "P", ":", False),
+}
+
+
+@dataclass(slots=True)
+class Config(Training):
+    """Settings of the test."""
+
+    activations: list[Activation]  # of teacher and student: one family of tasks each
+    dimensions: list[int]  # m, of the inputs
+    sizes: list[int]  # d
+    grid: list[float]  # g of d' = [g c log^m d]; holds 1
+    factors: dict[str, float]  # c of each family, chosen on pilot seeds
+    cells: dict[str, int]  # cells of each family's coresets, chosen on pilot seeds; the order is the largest that fits
+    draws: int
+    tolerance: float  # the envelope keeps the ratio below 1 + tolerance
+    ratio_limit: float  # the verdict's criteria, written down before the shown seeds were run
+    margin: float  # of AICc
+
+    def __post_init__(self) -> None:
+        Training.__post_init__(self)
+        for key in ("activations", "dimensions", "sizes", "grid"):
+            values = getattr(self, key)
+            fine = 0 < len(set(map(str, values))) == len(values)
+            require(fine, key, show(values), "a list of at least one, without repetition")
+        for m in self.dimensions:
+            check_inputs(self, m)
+        require(min(self.sizes) >= 16, "sizes", show(self.sizes), "whole numbers from 16")
+        require(min(self.grid) > 0 and 1 in self.grid, "grid", show(self.grid), "positive numbers, 1 among them")
+        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        for key in ("tolerance", "ratio_limit", "margin"):
+            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        for key, least in (("factors", 0), ("cells", 1)):
+            values = getattr(self, key)
+            for name, _, _ in families(self):
+                fine = name in values and least <= values[name] < math.inf and values[name] > 0
+                require(fine, key, values, f"a positive number for {name}, as in {key}={{{name}: 2}}")
+
+
+def families(config: Config) -> Iterator[tuple[str, Activation, int]]:
+    """Name, activation and input dimension of every family of tasks."""
+    for activation in config.activations:
+        for m in config.dimensions:
+            task = activation.name if config.task is Task.teacher_student else f"{config.task.name}_{activation.name}"
+            yield f"{task}_m{m}", activation, m
+
+
+def largest_order(space: str, inputs: int, kept: int, cells: int) -> int | None:
+    """The largest order q whose moments fit `cells` times into d' = kept, or once if q = 1 fits less often; or None."""
+
+    def size(q):
+        return moment_space(space, inputs, q, max(q - 2, 0)).size
+
+    if size(1) > kept:
+        return None
+    q = 1
+    while cells * size(q + 1) <= kept:
+        q += 1
+    return q
+
+
+def points(config: Config) -> list[Point]:
+    """Full data and the grid of coresets at every size; the other arms at g = 1; nothing where d' >= d."""
+    asked = []
+    for family, activation, m in families(config):
+        common, cells = setting(config, m, activation), config.cells[family]
+        for d in config.sizes:
+            arms = [("full", 1.0, {"kept": d}), ("full_again", 1.0, {"kept": d, "replicate": 1})]
+            for g in config.grid:
+                kept = round(g * config.factors[family] * math.log(d) ** m)
+                if kept >= d:
+                    continue
+                spaces = ("squared_loss", "total_degree") if g == 1 else ("squared_loss",)
+                for arm, space in zip(("squared_loss", "isotropic"), spaces, strict=False):
+                    if (q := largest_order(space, m, kept, cells)) is not None:
+                        names = {
+                            "space": space,
+                            "order": q,
+                            "label_order": max(q - 2, 0) if g and arm != "isotropic" else None,
+                        }
+                        arms.append((arm, g, {"method": "coreset", "kept": kept} | names))
+                if g == 1:
+                    arms.append(("kmeans", g, {"method": "kmeans", "kept": kept}))
+                    arms.append(("subset", g, {"method": "subset", "kept": kept}))
+            for seed in config.seed_list():
+                for arm, g, details in arms:
+                    which = {"size": d, "kept": details["kept"], "seed": seed}
+                    identity = which | common | details | schedule(config, d)
+                    asked.append(Point({"family": family, "arm": arm, "grid": g}, identity))
+    return asked
+
+
+def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
+    """Envelope, excess and ratio of every family, beside the laws of the schedule curve and of its relabelled twin."""
+    draws, fits, numbers, verdicts = settings["draws"], {}, {}, {}
+    table = Table(caption="ratio of test losses to training on all d samples, paired by seed; 95 % intervals")
+    for heading in ("task", "worst ratio at c log^m d", "p of log^p d", "its AICc lead", "excess power", "verdict"):
+        table.add_column(heading)
+    for name in rows["family"].unique(maintain_order=True):
+        family = family_of(rows, name, draws)
+        found, fits[name] = read(family, settings)
+        verdicts[name] = judge(family.m, found, fits[name], settings)
+        numbers |= {f"{name}_{quantity}": entry for quantity, entry in found.items()}
+        shown = (found["max_loss_ratio"], found["envelope_p"], found["excess_exponent"])
+        worst, p, power = (interval_text(entry["value"], entry["interval"]) for entry in shown)
+        lead = f"{found['envelope_log_vs_power_delta_aicc']['value']:+.1f}"
+        table.add_row(name, worst, p, lead, power, verdicts[name])
+    said = set(verdicts.values())
+    verdict = said.pop() if len(said) == 1 else "not supported" if "not supported" in said else "inconclusive"
+    fits["verdicts"] = verdicts
+    return Analysis(fits, {"claim": CLAIM, "verdict": verdict, "numbers": numbers}, table, sentence(verdicts))
+
+
+CLAIM = (
+    "Data compressed to d' = c log^m d samples train as well as all d samples at every d, with one c per task, so loss "
+    "against the samples trained on is a stretched exponential exp(-a' d'^(1/m))."
+)
+
+
+def read(family: Family, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The numbers of one family, and its fits."""
+    draws, unknown = settings["draws"], number(math.nan, (math.nan, math.nan))
+    names = ("max_loss_ratio", "loss_ratio_slope", "envelope_p", "envelope_log_vs_power_delta_aicc", "excess_exponent")
+    numbers = dict.fromkeys((*names, "schedule_delta_aicc", "relabelled_delta_aicc"), unknown)
+    fits: dict[str, Any] = {}
+    if 1.0 in family.grid:
+        schedule_curve, ratios = family.grid[1.0]
+        numbers["max_loss_ratio"] = number(*ratios.maximum())
+        numbers["loss_ratio_slope"] = number(*ratios.slope())
+        full = at_sizes(family.curves["full"], schedule_curve.size)
+        for key, losses in (("schedule", schedule_curve.losses), ("relabelled", full.losses)):
+            pair = laws.compare(
+                schedule_curve.kept, losses, dimension=family.m, laws=("power_floor", "stretched_floor"), draws=draws
+            )
+            lead = pair.fits["power_floor"].aicc - pair.fits["stretched_floor"].aicc
+            fits[key], numbers[f"{key}_delta_aicc"] = pair.to_dict(), number(lead)
+    found = envelope(family, settings["tolerance"])
+    fits["envelope_points"] = found._asdict()
+    if grown := growth(found, draws):
+        by_logarithm, by_power = grown
+        fits["envelope"] = {"log_power": by_logarithm.to_dict(), "power": by_power.to_dict()}
+        numbers["envelope_p"] = number(by_logarithm.parameters["p"], by_logarithm.intervals["p"])
+        numbers["envelope_log_vs_power_delta_aicc"] = number(by_power.aicc - by_logarithm.aicc)
+    decays = decay(family, draws)
+    fits["excess"] = {str(d): comparison.to_dict() for d, comparison in decays.items()}
+    if decays:
+        free = decays[max(decays)].fits["stretched_free"]
+        numbers["excess_exponent"] = number(free.parameters["p"], free.intervals["p"])
+    return numbers, fits
+
+
+def judge(m: int, numbers: dict[str, Any], fits: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Envelope, excess and ratio must all speak for the stretched exponential; any that speaks against it decides.
+
+    ratio: its worst value's interval ends below the limit (for), or begins above it (against).
+    envelope: log^p d leads a power of d by the margin of AICc, p's interval holds m (for); the power leads (against).
+    excess: at the largest d that tells, exp(-a d'^(1/m)) leads a power by the margin (for); the power leads (against).
+    """
+    low, high = numbers["max_loss_ratio"]["interval"]
+    votes = [1 if high < settings["ratio_limit"] else -1 if low > settings["ratio_limit"] else 0]
+    lead, (bottom, top) = numbers["envelope_log_vs_power_delta_aicc"]["value"], numbers["envelope_p"]["interval"]
+    margin = settings["margin"]
+    votes.append(1 if lead > margin and bottom <= m <= top else -1 if lead < -margin else 0)
+    if fits["excess"]:
+        of_law = fits["excess"][max(fits["excess"], key=int)]["fits"]
+        lead = of_law["power"]["aicc"] - of_law["stretched"]["aicc"] if of_law["power"]["aicc"] else math.nan
+        votes.append(1 if lead > margin else -1 if lead < -margin else 0)
+    else:
+        votes.append(0)
+    return "not supported" if min(votes) < 0 else "supported" if min(votes) > 0 else "inconclusive"
+
+
+def sentence(verdicts: dict[str, str]) -> str:
+    """The verdicts for a newcomer."""
+    kinds = dict.fromkeys(verdicts.values())
+    groups = {said: [name for name, one in verdicts.items() if one == said] for said in kinds}
+    return "that c log^m d weighted samples do the work of d samples is " + "; ".join(
+        f"{said} for {', '.join(names)}" for said, names in groups.items()
+    )
+
+
+def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> Figure:
+    """A row of panels for each family: power law, stretched exponential, envelope and excess."""
+    names = list(rows["family"].unique(maintain_order=True))
+    figure, panels = figures.new_figure(4, len(names), width=3.6, height=2.9)
+    for (loss, stretched, border, rest), name in zip(panels, names, strict=True):
+        family = family_of(rows, name, 1000)
+        m = family.m
+        for arm, look in LOOKS.items():
+            if arm in family.curves:
+                found = family.curves[arm]
+                figures.measured(loss, found.kept, *found.mean(1000), look)
+                if arm in ("full", "squared_loss"):
+                    figures.measured(stretched, found.kept ** (1 / m), *found.mean(1000), look)
+        for key, look in (("schedule", LOOKS["squared_loss"]), ("relabelled", Look("", BLACK, "o", ":"))):
+            if key in fits[name]:
+                fit = laws.Fit.from_json(json.dumps(fits[name][key]["fits"]["stretched_floor"]))
+                grid = np.geomspace(*fit.sizes, 100)
+                figures.law(stretched, grid ** (1 / m), fit.predict(grid), look)
+        loss.set(xscale="log", yscale="log", title=f"{name}: {fits['verdicts'][name]}", ylabel="test loss")
+        stretched.set(yscale="log", title="schedule d′ = c log$^m$d", xscale="linear")
+        envelope_panel(border, fits[name], m)
+        excess_panel(rest, family, m)
+    for axes, text in zip(
+        panels[-1], ("samples trained on", "(samples trained on)$^{1/m}$", "log d", "d′$^{1/m}$"), strict=True
+    ):
+        axes.set_xlabel(text)
+    figures.legend_below(figure, panels[0, 0], columns=4)
+    return figure
+
+
+def envelope_panel(axes: Axes, fits: dict[str, Any], m: int) -> None:
+    """Smallest sufficient d' against log d, both logarithmic: log^p d is straight, a power of d curves up."""
+    points = {key: np.array(values, float) for key, values in fits["envelope_points"].items()}
+    look = Look("smallest sufficient d′", BLUE, "D")
+    if len(points["size"]):
+        figures.measured(axes, np.log(points["size"]), points["kept"], points["low"], points["high"], look)
+    if "envelope" in fits:
+        grid = np.geomspace(points["size"].min(), points["size"].max(), 100)
+        for law, line, color in (("log_power", "-", BLUE), ("power", "--", RED)):
+            fit = laws.Fit.from_json(json.dumps(fits["envelope"][law]))
+            values = fit.predict(grid) if law == "log_power" else 1 / fit.predict(grid)
+            power = fit.parameters["p" if law == "log_power" else "alpha"]
+            text = f"log$^{{{power:.2f}}}$ d" if law == "log_power" else f"d$^{{{power:.2f}}}$"
+            axes.plot(np.log(grid), values, line, color=color, label=text)
+        axes.legend(frameon=False, fontsize=7)
+    axes.set(xscale="log", yscale="log", title=f"envelope; theory log$^{m}$d", ylabel="smallest sufficient d′")
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.xaxis.set_minor_formatter("{x:.0f}")
+
+
+def excess_panel(axes: Axes, family: Family, m: int) -> None:
+    """Excess loss against d'^(1/m) at several d: exp(-a d'^(1/m)) is straight."""
+    sizes = family.curves["full"].size
+    for d, color in zip(sizes[-1::-2][:4], (BLUE, ORANGE, GREEN, PURPLE), strict=False):
+        kept, value, error = excess(family, d)
+        if len(kept):
+            look = Look(f"d = {d}", color, "o")
+            figures.measured(axes, kept ** (1 / m), value, value - error, value + error, look)
+            axes.plot(kept ** (1 / m), value, color=color, linewidth=0.8)
+    axes.set(yscale="log", title="excess over all d samples", ylabel="L(d′)/L(d) − 1")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=7)
+
+
+if __name__ == "__main__":
+    launch("stretched_exponential")
