@@ -60,7 +60,7 @@ def cylindrical_harmonic(x: np.ndarray) -> np.ndarray:
 
 
 def analytic(x: np.ndarray) -> np.ndarray:
-    """3 / (1 + 2 |x|^2) at x (n, m): smooth, its Taylor series at 0 converges for |x| < 1/sqrt(2). Returns (n,) float32."""
+    """3 / (1 + 2 |x|^2) at x (n, m), smooth; its Taylor series at 0 converges for |x|^2 < 1/2. Returns (n,) float32."""
     return (3 / (1 + 2 * np.sum(x**2, axis=1))).astype(np.float32)
 
 
@@ -75,7 +75,7 @@ def gaussian(key: jax.Array, size: int, inputs: int) -> np.ndarray:
 
 
 def curved(key: jax.Array, size: int, inputs: int) -> np.ndarray:
-    """Inputs (size, inputs) on the paraboloid (u, |u|^2), u from U[-1, 1]^(inputs - 1): a manifold of lower dimension."""
+    """Inputs (size, inputs) on the paraboloid (u, |u|^2), a manifold of one dimension less; u is uniform in [-1, 1]."""
     u = uniform(key, size, inputs - 1)
     return np.column_stack([u, np.sum(u**2, axis=1)])
 

@@ -56,9 +56,8 @@ def test_kmeans_keeps_mass_mean_and_mean_label_and_finds_clusters():
     generator = np.random.default_rng(0)
     middles = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     x = np.repeat(middles, 100, axis=0) + 0.01 * generator.normal(size=(400, 2))
-    data = tasks.Dataset(
-        x.astype(np.float32), x[:, 0].astype(np.float32), generator.uniform(1, 2, 400).astype(np.float32)
-    )
+    columns = (x, x[:, 0], generator.uniform(1, 2, 400))
+    data = tasks.Dataset(*(column.astype(np.float32) for column in columns))
     small = kmeans(data, 40)
     assert len(small.labels) <= 40
     assert small.weights.sum() == pytest.approx(data.weights.sum(), rel=1e-5)
