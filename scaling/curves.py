@@ -171,12 +171,15 @@ def _start(grid: np.ndarray, shapes: np.ndarray, weight: np.ndarray, value: np.n
 
     shapes: (K, sizes) log f at offset 0; weight, value: (B, sizes). Products of matrices do all B times K at once.
     """
-    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
-    offset = (np.sum(weight * value, axis=1, keepdims=True) - weight @ shapes.T) / total
-    squares = weight @ (shapes**2).T - 2 * (weight * value) @ shapes.T - total * offset**2
-    best = np.argmin(squares, axis=1)
-    start = grid[best]
-    start[:, 0] = offset[np.arange(len(best)), best]
+    start = np.empty((len(value), grid.shape[1]))
+    for part in range(0, len(value), 50):  # products this small stay on one core; BLAS threads of many jobs collide
+        w, y = weight[part : part + 50], value[part : part + 50]
+        total = np.maximum(w.sum(axis=1, keepdims=True), 1e-300)
+        offset = (np.sum(w * y, axis=1, keepdims=True) - w @ shapes.T) / total
+        squares = w @ (shapes**2).T - 2 * (w * y) @ shapes.T - total * offset**2
+        best = np.argmin(squares, axis=1)
+        start[part : part + 50] = grid[best]
+        start[part : part + 50, 0] = offset[np.arange(len(best)), best]
     return start
 
 
