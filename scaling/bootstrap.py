@@ -134,8 +134,9 @@ def size_means(position: np.ndarray, logs: np.ndarray, draws: int = 0, seed: int
 
     position: (sizes,) log sizes. The variance of each size is pulled towards a trend in log size through all of them,
     as if that came with PRIOR = 30 degrees of freedom. Weights from each size's own spread favour whichever size looks
-    quiet by chance, and the fit then looks more certain than it is: with 5 seeds its bootstrap spread comes out 10% too
-    small at PRIOR = 8, less than half of that at 30, while a trend, which real curves have, costs no precision.
+    quiet by chance, and the fit then looks more certain than it is: with 5 seeds and 12 sizes the bootstrap spread of a
+    power law's exponent came out 10% too small with PRIOR = 8 and no trend, 6% as it is here, 1% with equal weights,
+    which in turn waste a fifth of the precision where the noise changes with size, as it does in trained networks.
     """
     seeds, sizes = logs.shape
     indices = bootstrap_indices(seeds, draws, seed)
