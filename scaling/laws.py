@@ -119,6 +119,8 @@ def _judge(fits: dict[str, Fit], heldout: dict[str, float]) -> Comparison:
         verdict = f"inconclusive: {fits[best].status}. {fits[best].advice}".strip()
     elif best != heldout_best:
         verdict = f"inconclusive: {best} has the least AICc, {heldout_best} predicts the largest sizes best"
+    elif fits[best].status in ("wrong direction", "did not converge"):
+        verdict = f"inconclusive: {best} has the least AICc, but its status is: {fits[best].status}"
     elif rivals and delta[rivals[0]] < MARGIN:
         verdict = f"inconclusive: {best} leads {rivals[0]} by {delta[rivals[0]]:.1f} in AICc only"
     else:

@@ -196,6 +196,8 @@ def test_every_failure_is_a_status_with_advice():
     nothing = laws.compare(SIZES[:2], losses[:, :2], dimension=2)
     assert not nothing.conclusive and "too few sizes" in nothing.verdict
     assert not laws.compare(SIZES, -losses, dimension=2).conclusive
+    rising = laws.compare(SIZES, 1 / losses, dimension=2, laws=["power", "stretched"])
+    assert not rising.conclusive and "wrong direction" in rising.verdict
 
 
 def test_odd_data_never_raise():
