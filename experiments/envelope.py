@@ -9,7 +9,7 @@ import polars as pl
 from experiments.arms import Curve, Ratio, curve, ratio
 from scaling import laws
 
-ENOUGH = 4  # sizes, or values of d', without which no law is fitted
+ENOUGH = 5  # sizes, or values of d', without which AICc cannot weigh a law of two parameters
 
 
 class Family(NamedTuple):
@@ -44,15 +44,17 @@ def at_size(family: Family, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def crossing(kept: np.ndarray, ratios: np.ndarray, limit: float) -> float:
-    """The smallest d' from which the ratio stays below `limit`, between the grid's values by interpolation.
+    """The smallest d' from which the ratio stays below `limit` > 1, between the grid's values by interpolation.
 
+    Interpolated is log(ratio - 1) against log d'; where the ratio falls to nearly one, a tenth of limit - 1 is taken.
     nan where it does not stay below even at the largest d', or is below already at the smallest.
     """
     above = np.flatnonzero(~(ratios <= limit))
     if not len(above) or above[-1] == len(kept) - 1:
         return math.nan
     i = above[-1]
-    share = np.log(ratios[i] / limit) / np.log(ratios[i] / ratios[i + 1])
+    above_one = np.maximum(ratios[i : i + 2] - 1, (limit - 1) / 10)
+    share = np.log(above_one[0] / (limit - 1)) / np.log(above_one[0] / above_one[1])
     return float(kept[i] * (kept[i + 1] / kept[i]) ** share)
 
 

@@ -16,7 +16,7 @@ import pytest
 import experiments
 from scaling.laws import Comparison
 
-EXPERIMENTS = ["dataset_scaling", "stretched_exponential", "deficit"]
+EXPERIMENTS = ["dataset_scaling", "stretched_exponential", "deficit", "law_coverage"]
 
 
 def command(name, *overrides):
