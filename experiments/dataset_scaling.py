@@ -26,6 +26,7 @@ from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import require, show
 from experiments.student import (
+    COLUMNS,
     Activation,
     Training,
     check_inputs,
@@ -39,8 +40,12 @@ from experiments.student import (
 from scaling import MomentSpace, figures, laws
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
 
-__all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
+__all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
+PUBLISHED = {  # numbers of the summary that the paper gives too
+    f"exponent_{ours}": ("5a", "d=256..524288", f"exponent_{theirs}")
+    for ours, theirs in (("full", "full"), ("paper_coreset", "compressed"), ("ratio_paper", "ratio"))
+}
 CORESETS = {"paper_coreset": "paper", "squared_loss_coreset": "squared_loss", "polylog_coreset": "polylog"}
 
 LOOKS = {

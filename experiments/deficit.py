@@ -20,12 +20,15 @@ from experiments.dataset_scaling import points as all_points
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import require, show
+from experiments.student import COLUMNS as STUDENT
 from experiments.student import Compute, Precision, label, measure, work
 from scaling import figures, laws
 from scaling.figures import BLUE, ORANGE, Look
 
 __all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
 
+COLUMNS = STUDENT | {"variant": "what was changed in the main job"}
+PUBLISHED = {"published_paper_exponent_ratio": ("5a", "d=256..524288", "exponent_ratio")}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # name: what it changes, in words and in settings
     "published": ("as the authors' code", {}),
     "order_4": ("paper's order 6 -> 4, ours 8 -> 4", {"paper_order": 4, "order": 4, "label_order": 2}),

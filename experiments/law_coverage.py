@@ -32,6 +32,22 @@ SLOPE = 0.05  # standard deviation of a seed's own exponent
 APART = 0.1  # standard deviation of the log ratio of two arms of one seed
 
 
+COLUMNS = {
+    "revision": "of the code that measures",
+    "studies": "synthetic studies in this point",
+    "draws": "bootstrap draws of each fit",
+    "first_power": "smallest size 2^first_power",
+    "last_power": "largest size 2^last_power",
+    "shift": "standard deviation of a seed's common shift of log loss",
+    "noise": "standard deviation of the independent noise of log loss",
+    "errors": "kind of errors",
+    "seeds": "seeds in a study",
+    "quantity": "law and parameter, or ratio, whose interval is tested",
+    "seed": "block of studies",
+    "corrected": "studies whose interval of scaling.laws holds the truth",
+    "plain": "studies whose plain percentile interval holds it",
+    "not_ok": "studies whose fit had a status other than ok",
+}
 ERRORS = {  # kind: title
     "gaussian": "Gaussian errors",
     "heavy": "heavy-tailed errors",

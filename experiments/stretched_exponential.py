@@ -28,6 +28,7 @@ from experiments.envelope import Family, decay, envelope, excess, family_of, gro
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import require, show
+from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
     Activation,
     Task,
@@ -45,6 +46,8 @@ from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Look
 
 __all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
 
+COLUMNS = STUDENT | {"family": "task and input dimension", "grid": "g of d' = [g c log^m d]"}
+ORDERS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24)  # few, as every one is a program to compile
 LOOKS = {
     "full": Look("all d samples", BLACK, "o"),
     "full_again": Look("all d samples, another start", BLACK, "x", ":"),
@@ -100,17 +103,11 @@ def families(config: Config) -> Iterator[tuple[str, Activation, int]]:
 
 
 def largest_order(space: str, inputs: int, kept: int, cells: int) -> int | None:
-    """The largest order q whose moments fit `cells` times into d' = kept, or once if q = 1 fits less often; or None."""
-
-    def size(q):
-        return moment_space(space, inputs, q, max(q - 2, 0)).size
-
-    if size(1) > kept:
-        return None
-    q = 1
-    while cells * size(q + 1) <= kept:
-        q += 1
-    return q
+    """The largest of ORDERS whose moments fit `cells` times into d' = kept; the first if it fits at least once."""
+    fitting = [q for q in ORDERS if cells * moment_space(space, inputs, q, max(q - 2, 0)).size <= kept]
+    if fitting:
+        return fitting[-1]
+    return ORDERS[0] if moment_space(space, inputs, ORDERS[0], 0).size <= kept else None
 
 
 def points(config: Config) -> list[Point]:

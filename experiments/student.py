@@ -26,6 +26,39 @@ VALIDATION = 4096  # noisy samples on which the best checkpoint is chosen
 REVISION = 1  # raised whenever a change of code changes what a point measures
 
 
+COLUMNS = {
+    "arm": "what is trained on; `full_again` is `full` with other mini-batches (without any: from another start)",
+    "size": "d, samples drawn",
+    "kept": "d', samples asked for after compression or selection",
+    "samples": "samples trained on, at most `kept`",
+    "seed": "of teacher, data, start and mini-batches",
+    "revision": "of the code that measures",
+    "task": "what is learnt",
+    "inputs": "m, dimension of the inputs",
+    "activation": "of teacher and student",
+    "distribution": "of the inputs",
+    "noise": "standard deviation of the label noise",
+    "teacher_width": "hidden units of the teacher",
+    "test_size": "clean test samples",
+    "width": "hidden units of the student",
+    "lr": "learning rate at the start; a cosine to zero",
+    "weight_decay": "decoupled, of AdamW",
+    "precision": "of the training",
+    "method": "full, coreset, subset or kmeans",
+    "space": "moment space of the coreset: total_degree or squared_loss",
+    "order": "k or q, degree of the matched polynomials in x",
+    "label_order": "r, degree in x of the polynomials that multiply y",
+    "replicate": "which mini-batches",
+    "batch": "samples in a mini-batch; empty for exact gradients",
+    "steps_per_epoch": "steps at one learning rate",
+    "steps": "optimiser steps",
+    "test_loss": "mean squared error on the clean test samples after the last step",
+    "best_test_loss": "the same at the checkpoint that is best on 4096 noisy validation samples",
+    "residual": "largest relative mismatch of a matched moment",
+    "reduce_seconds": "wall time of the compression or selection",
+}
+
+
 class Task(Enum):
     """What is learnt: a random network, J_6(20 r) cos(6 theta) of two inputs, or 3 / (1 + 2 |x|^2)."""
 

@@ -72,6 +72,18 @@ def test_figures_are_redrawn_from_disk_alone(smoke, name, tmp_path):
     assert (folder / "figure.png").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_overview_explains_every_column_and_number(smoke, name, tmp_path):
+    shutil.copytree(smoke[0] / "results/local" / name / "smoke", tmp_path / "results/local" / name / "smoke")
+    run(tmp_path, "overview", "results=results/local")
+    page = (tmp_path / "results/README.md").read_text()
+    summary = json.loads((tmp_path / "results/local" / name / "smoke/summary.json").read_text())
+    assert f"**Verdict: {summary['verdict']}.**" in page and "preset=smoke\n" in page
+    assert all(f"| `{number}` |" in page for number in summary["numbers"])
+    if name == "dataset_scaling":
+        assert "| 1.861 (Fig. 5a) |" in page
+
+
 def rows_of(folder, preset="smoke*"):
     (path,) = Path(folder).glob(f"results/local/dataset_scaling/{preset}/rows.csv")
     return pl.read_csv(path, infer_schema_length=None)
