@@ -20,7 +20,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from experiments import arms
+from experiments import arms, published
 from experiments.arms import Curve, at_sizes, curve, interval_text, ratio
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
@@ -267,6 +267,13 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
                 fit = laws.Fit.from_json(json.dumps(fits[arm]["fits"][law]))
                 grid = np.geomspace(found.kept.min(), found.kept.max(), 200)
                 figures.law(axes, grid**power, fit.predict(grid), look)
+    if rows["task"][0] == "teacher_student" and rows["noise"][0] == 3:
+        for quantity, factor, power, line in (("full", 1, 1, "-"), ("compressed", 16, 0.5, "--")):
+            d, loss = published.curve("5a", f"mean_test_loss_{quantity}")
+            near = d <= 2 * rows["size"].max()
+            figures.reference(
+                left, factor * d[near] ** power, loss[near], f"the paper's results, {quantity} data", line
+            )
     left.set(xscale="log", yscale="log", xlabel="samples trained on: d, or d′ for coresets and subsets")
     left.set(ylabel="test loss on clean samples", title="lines: power laws d$^{-α}$")
     right.set(yscale="log", xlabel=f"(samples trained on)$^{{1/{m}}}$")

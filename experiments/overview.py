@@ -5,8 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
+from experiments import published
 from experiments.launch import launch
 from experiments.schema import require
 from scaling.records import read_rows, write_text
@@ -25,7 +24,6 @@ class Config:
 
 def page(results: Path) -> str:
     """The page, as Markdown."""
-    published = pl.read_csv(Path(__file__).parent / "published.csv")
     parts = [
         "# Results\n\nWritten by `python -m experiments.overview` from the summaries, rows and provenance below "
         f"`{results.name}/`; do not edit. Intervals are 95 %. The paper is arXiv 2510.00504.\n"
@@ -43,7 +41,7 @@ def page(results: Path) -> str:
         )
         parts.append("| quantity | ours | 95 % interval | paper |\n|---|---|---|---|")
         for name, entry in summary["numbers"].items():
-            paper = theirs(experiment, name, published)
+            paper = theirs(experiment, name)
             parts.append(f"| `{name}` | {text(entry['value'])} | {span(entry['interval'])} | {paper} |")
         columns = read_rows(folder / "rows.csv").columns
         parts.append("\n| column of rows.csv | meaning |\n|---|---|")
@@ -62,14 +60,12 @@ def span(interval: list | None) -> str:
     return "–" if interval is None or None in interval else f"{text(interval[0])} to {text(interval[1])}"
 
 
-def theirs(experiment, name: str, published: pl.DataFrame) -> str:
+def theirs(experiment, name: str) -> str:
     """The published value of a number of a summary, if its experiment says which one it is."""
     key = getattr(experiment, "PUBLISHED", {}).get(name)
     if key is None:
         return ""
-    figure, setting, quantity = key
-    found = published.filter(pl.col("figure") == figure, pl.col("setting") == setting, pl.col("quantity") == quantity)
-    return f"{text(found['value'].item())} (Fig. {figure})"
+    return f"{text(published.value(*key))} (Fig. {key[0]})"
 
 
 def write_page(config: Config, overrides: list[str]) -> None:

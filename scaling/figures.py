@@ -67,6 +67,11 @@ def measured(axes: Axes, x: Sequence, mean: Sequence, low: Sequence, high: Seque
     )
 
 
+def reference(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, line: str = "-") -> None:
+    """Somebody else's values as a thin grey line below our own; x, y (n,)."""
+    axes.plot(x, y, color="#999999", linewidth=0.9, linestyle=line, label=label, zorder=1)
+
+
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
     """One legend for the whole figure, below its panels."""
     figure.legend(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import scaling
+from experiments import overview
 
 ROOT = Path(scaling.__file__).parents[1]
 
@@ -24,7 +25,7 @@ def test_numbers_are_those_of_the_published_summaries(readme):
     assert blocks
     for folder, block in blocks:
         numbers = json.loads((ROOT / "results/published" / folder / "summary.json").read_text())["numbers"]
-        rows = re.findall(r"`(\w+)` \| ([-\d.e]+) \[([-\d.e]+), ([-\d.e]+)\]", block)
+        rows = re.findall(r"`(\w+)` \| ([-\d.e]+) \[([-\d.e]+), ([-\d.e]+)\] \|", block)
         assert len(rows) >= 3
         for name, *shown in rows:
             exact = [numbers[name]["value"], *numbers[name]["interval"]]
@@ -43,3 +44,10 @@ def test_its_code_runs(readme, capsys):
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
     assert "power" in capsys.readouterr().out
+
+
+def test_the_results_page_is_up_to_date():
+    page = ROOT / "results" / "README.md"
+    if not page.exists():
+        pytest.skip("results are not part of an installed package")
+    assert page.read_text() == overview.page(ROOT / "results" / "published")

@@ -1,0 +1,26 @@
+"""The published values that figures and pages compare with: experiments/published.csv, each with its source."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+
+@cache
+def table() -> pl.DataFrame:
+    """All published values: columns figure, setting, quantity, value, source."""
+    return pl.read_csv(Path(__file__).parent / "published.csv")
+
+
+def value(figure: str, setting: str, quantity: str) -> float:
+    """One published value."""
+    where = (pl.col("figure") == figure, pl.col("setting") == setting, pl.col("quantity") == quantity)
+    return table().filter(*where)["value"].item()
+
+
+def curve(figure: str, quantity: str, variable: str = "d") -> tuple[np.ndarray, np.ndarray]:
+    """A published curve: the variable in settings such as d=512, and the values there; two arrays (n,)."""
+    rows = table().filter(pl.col("figure") == figure, pl.col("quantity") == quantity)
+    settings = rows["setting"].str.extract(rf"(?:^|,){variable}=([0-9.]+)$").cast(pl.Float64)
+    return settings.to_numpy(), rows["value"].to_numpy()
