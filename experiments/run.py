@@ -64,6 +64,7 @@ def run(name: str, config: Any, overrides: list[str]) -> Path:
     if not console.is_terminal:
         console.width = 120
     started, clock = datetime.now(UTC), time.monotonic()
+    backend.keep_programs(Path(config.results) / ".compiled")
     points, store = experiment.points(config), Points(config.results, name)
     measured_now = measure_missing(experiment, points, store, config, console)
 

@@ -1,7 +1,9 @@
 """The machine that measures: a self-test of its arithmetic, and a description of it for the records."""
 
+import hashlib
 import platform
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +56,20 @@ def self_test() -> None:
                 f"{error:.1e}, accepted {tolerance:.0e}).\nInstall jaxlib 0.10.1, or on a newer one set "
                 "XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type= and run again."
             )
+
+
+def keep_programs(folder: Path | str) -> None:
+    """Keep compiled programs in a folder, so that the next process does not compile them again.
+
+    Programs are kept apart by processor type: one folder may be shared by different machines.
+    """
+    try:
+        features = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except (OSError, StopIteration):
+        features = platform.processor() + platform.machine()
+    kind = hashlib.sha256(features.encode()).hexdigest()[:12]
+    jax.config.update("jax_compilation_cache_dir", str(Path(folder).resolve() / kind))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def describe() -> dict[str, str]:

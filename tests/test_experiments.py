@@ -114,6 +114,11 @@ def test_more_seeds_or_another_size_measure_only_those(smoke, tmp_path):
     assert rows_of(tmp_path, "smoke")["seed"].max() == 1
 
 
+def test_compiled_programs_are_kept_beside_the_results(smoke):
+    kept = list((smoke[0] / "results/local/.compiled").glob("*/*-cache"))
+    assert len(kept) > 3
+
+
 def test_multirun_sweeps_over_any_value(smoke, tmp_path):
     shutil.copytree(smoke[0], tmp_path, dirs_exist_ok=True)
     run(tmp_path, "dataset_scaling", "--multirun", "preset=smoke", "sizes=[512]", "lr=1e-3,2e-3", "seeds=1")
