@@ -65,6 +65,43 @@ class MomentSpace:
             raise ValueError(f"label_order must be at most order={order}, got {label_order}")
         return _squared_loss(inputs, labels, order, label_order)
 
+    @classmethod
+    def anisotropic(cls, degrees) -> "MomentSpace":
+        """Monomials with sum_j e_j / degrees_j <= 1: coordinate j alone enters up to degrees_j.
+
+        For coordinates of very different scale or importance. `order` is the smallest of the degrees. Raises
+        ValueError unless degrees are whole numbers >= 1, one for each coordinate.
+        """
+        degrees = tuple(_whole("degrees", k, 1) for k in degrees)
+        if not degrees:
+            raise ValueError("degrees must name at least one coordinate, got none")
+        return _anisotropic(degrees)
+
+    @classmethod
+    def per_class(cls, inputs: int, classes: int, *, order: int) -> "MomentSpace":
+        """P_k(x) separately for each of finitely many labels, for objects (x, y), y one of `classes` values.
+
+        On so many values the indicators of the classes are the polynomials in y of degree < classes, so the space is
+        P_k(x) times those: N = classes C(inputs + k, k). Cells are cut in x only. Raises ValueError on arguments < 1.
+        """
+        inputs, classes = _whole("inputs", inputs, 1), _whole("classes", classes, 1)
+        return _per_class(inputs, classes, _whole("order", order, 1))
+
+    @classmethod
+    def union(cls, *spaces: "MomentSpace") -> "MomentSpace":
+        """All polynomials of several spaces over the same coordinates; order and cells are those of the first.
+
+        Raises ValueError on no space, or spaces that differ in their number of coordinates.
+        """
+        if not spaces or len({s.dimension for s in spaces}) > 1:
+            raise ValueError(f"union needs spaces of the same coordinates, got {[s.dimension for s in spaces]}")
+        exponents = tuple(dict.fromkeys(e for s in spaces for e in s.exponents))
+        return cls(exponents, spaces[0].inputs, spaces[0].order, " + ".join(s.name for s in spaces))
+
+    def richer(self) -> "MomentSpace | None":
+        """The next larger space of the same family, one degree up, or None where the family has no order to raise."""
+        return _richer(self)
+
     def features(self, points, lower, upper):
         """Chebyshev products on the box [lower, upper]: points (..., n, m), box (..., m) -> (..., n, N) JAX array.
 
@@ -74,25 +111,25 @@ class MomentSpace:
         rows = self.rows(jnp.swapaxes(points, -1, -2), lower, upper)
         return jnp.swapaxes(rows, -1, -2)
 
-    def rows(self, coordinates, lower, upper):
-        """The same, one polynomial a row: coordinates (..., m, n), box (..., m) -> (..., N, n) JAX array."""
+    def rows(self, coordinates, lower, upper, xp=jnp):
+        """The same, one polynomial a row: coordinates (..., m, n), box (..., m) -> (..., N, n); xp is jnp or np."""
         extent = upper - lower
-        scale = jnp.where(extent > 0, 2.0 / jnp.where(extent > 0, extent, 1.0), 0.0)
-        t = jnp.clip((coordinates - ((lower + upper) * 0.5)[..., None]) * scale[..., None], -1.0, 1.0)
+        scale = xp.where(extent > 0, 2.0 / xp.where(extent > 0, extent, 1.0), 0.0)
+        t = xp.clip((coordinates - (lower + extent * 0.5)[..., None]) * scale[..., None], -1.0, 1.0)
         rows = None
         for j, (parents, degrees) in enumerate(_plan(self)):
-            table = _chebyshev(t[..., j, :], int(degrees.max()))
+            table = _chebyshev(t[..., j, :], int(degrees.max()), xp)
             factor = table[..., degrees, :]
             rows = factor if rows is None else rows[..., parents, :] * factor
         return rows
 
 
-def _chebyshev(t, degree: int):
+def _chebyshev(t, degree: int, xp):
     """T_0..T_degree of t (..., n) -> (..., degree + 1, n), by the three-term recurrence."""
-    table = [jnp.ones_like(t), t]
+    table = [xp.ones_like(t), t]
     for _ in range(degree - 1):
         table.append(2.0 * t * table[-1] - table[-2])
-    return jnp.stack(table[: degree + 1], axis=-2)
+    return xp.stack(table[: degree + 1], axis=-2)
 
 
 @lru_cache(maxsize=256)
@@ -136,6 +173,33 @@ def _squared_loss(inputs: int, labels: int, order: int, label_order: int) -> Mom
     exponents += [(0,) * inputs + tuple(2 * v for v in u) for u in unit]
     name = f"squared loss, inputs {inputs} to degree {order}, labels {labels} times degree {label_order}"
     return MomentSpace(tuple(exponents), inputs, order, name)
+
+
+@lru_cache(maxsize=256)
+def _anisotropic(degrees: tuple[int, ...]) -> MomentSpace:
+    common = math.lcm(*degrees)
+    exponents = tuple(
+        e
+        for e in itertools.product(*(range(k + 1) for k in degrees))
+        if sum(a * (common // k) for a, k in zip(e, degrees, strict=True)) <= common
+    )
+    return MomentSpace(exponents, len(degrees), min(degrees), f"degrees {degrees}")
+
+
+@lru_cache(maxsize=256)
+def _per_class(inputs: int, classes: int, order: int) -> MomentSpace:
+    exponents = tuple((*e, c) for c in range(classes) for e in _indices(inputs, order))
+    return MomentSpace(exponents, inputs, order, f"total degree <= {order} in each of {classes} classes")
+
+
+def _richer(space):
+    if space == _total_degree(space.dimension, space.order):
+        return _total_degree(space.dimension, space.order + 1)
+    if space.name.startswith("squared loss") and " + " not in space.name:
+        labels = space.dimension - space.inputs
+        label_order = max(sum(e[: space.inputs]) for e in space.exponents if sum(e[space.inputs :]) == 1)
+        return _squared_loss(space.inputs, labels, space.order + 1, label_order + 1)
+    return None
 
 
 def polynomials(dimension: int, order: int) -> int:

@@ -1,4 +1,4 @@
-"""Cells: split points into compact groups of near-equal count, by halving a box across its widest coordinate."""
+"""Cells: split points into compact groups of near-equal count, slicing a box across its widest coordinate."""
 
 import numpy as np
 
@@ -6,15 +6,14 @@ import numpy as np
 def cells(coordinates: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Cut n points into `count` cells whose sizes differ by at most one.
 
-    coordinates: (n, m) array; count: 1 <= count <= n. Each cut is at a quantile across the widest coordinate, in units
-    of that coordinate's extent over all points, so that the cells do not depend on the scale of a coordinate.
+    coordinates: (n, m) array, in units in which all coordinates matter alike; count: 1 <= count <= n. A group that
+    becomes c cells is sliced across its widest coordinate, at the quantile that leaves each side near-cubic cells: a
+    coordinate that will be sliced in s is cut at s // 2 slices of s.
 
     Returns (order (n,), starts (count + 1,)): cell c holds the points order[starts[c] : starts[c + 1]].
     """
     n = len(coordinates)
-    low, high = coordinates.min(axis=0), coordinates.max(axis=0)
-    extent = np.where(high > low, high - low, 1.0)
-    columns = np.ascontiguousarray(((coordinates - low) / extent).T)
+    columns = np.ascontiguousarray(coordinates.T)
     order = np.arange(n)
     starts = (np.arange(count + 1) * n) // count
     stack = [(0, count)]
@@ -22,11 +21,53 @@ def cells(coordinates: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         first, last = stack.pop()
         if last - first < 2:
             continue
-        middle = (first + last) // 2
-        begin, cut, end = starts[first], starts[middle], starts[last]
+        begin, end = starts[first], starts[last]
         members = order[begin:end]
-        values = columns[:, members]
-        widest = int(np.argmax(values.max(axis=1) - values.min(axis=1)))
-        order[begin:end] = members[np.argpartition(values[widest], cut - begin)]
+        values = columns[:, members] if last - first < count else columns
+        extent = values.max(axis=1) - values.min(axis=1)
+        widest = int(np.argmax(extent))
+        middle = first + left_share(last - first, extent)
+        cut = starts[middle] - begin
+        order[begin:end] = members[np.argpartition(values[widest], cut)]
         stack += [(first, middle), (middle, last)]
     return order, starts
+
+
+def left_share(count: int, extent: np.ndarray) -> int:
+    """How many of `count` cells go left of the cut across the widest coordinate of a box of these extents (m,)."""
+    widest = extent.max()
+    real = extent[extent > 1e-3 * widest]
+    if not len(real):
+        return count // 2
+    side = np.exp(np.mean(np.log(real / widest)) - np.log(count) / len(real))  # of a cubic cell, in widths of the box
+    slices = int(np.clip(round(1 / side), 2, count))
+    return int(np.clip(round(count * (slices // 2) / slices), 1, count - 1))
+
+
+def unit_coordinates(coordinates: np.ndarray) -> np.ndarray:
+    """The same points, every coordinate shifted and scaled so that its middle 80 % spans [-0.8, 0.8].
+
+    Quantiles keep a far outlier from squeezing the rest together. A coordinate whose middle is a single value is
+    scaled by its whole range, a constant one becomes 0.
+    """
+    n = len(coordinates)
+    tenth = n // 10
+    ranked = np.partition(coordinates, (0, tenth, n - 1 - tenth, n - 1), axis=0)
+    least, low, high, most = ranked[0], ranked[tenth], ranked[n - 1 - tenth], ranked[n - 1]
+    half = np.where(high > low, (high - low) / 1.6, (most - least) / 2)
+    middle = np.where(high > low, low + (high - low) / 2, least + (most - least) / 2)
+    return (coordinates - middle) / np.where(half > 0, half, 1.0)
+
+
+def rotation(dimension: int, seed: int) -> np.ndarray:
+    """A random orthogonal matrix (m, m): turning the points before each cut makes the cells of every pass differ."""
+    basis, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(dimension, dimension)))
+    return basis
+
+
+def radii(coordinates: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Root mean square distance from the centre of each cell: coordinates (n, m) sorted by cell -> (C,)."""
+    held = np.diff(starts)
+    centre = np.add.reduceat(coordinates, starts[:-1]) / held[:, None]
+    squares = ((coordinates - np.repeat(centre, held, axis=0)) ** 2).sum(axis=1)
+    return np.sqrt(np.add.reduceat(squares, starts[:-1]) / held)
