@@ -20,7 +20,7 @@ def value(figure: str, setting: str, quantity: str) -> float:
 
 
 def curve(figure: str, quantity: str, variable: str = "d", given: str = "") -> tuple[np.ndarray, np.ndarray]:
-    """A published curve: the variable in settings such as m=3,d=512 starting with `given`, and the values; both (n,)."""
+    """A published curve: the variable in settings (m=3,d=512) that start with `given`, and the values; both (n,)."""
     rows = table().filter(pl.col("figure") == figure, pl.col("quantity") == quantity)
     rows = rows.filter(pl.col("setting").str.starts_with(given))
     settings = rows["setting"].str.extract(rf"(?:^|,){variable}=([0-9.]+)$").cast(pl.Float64)
