@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scaling.backend import OneBlasThread
 from scaling.checks import checked_points, positive, positive_real
 from scaling.correction import correct
 from scaling.moments import MomentSpace
@@ -43,6 +44,7 @@ class Coreset:
         return len(self.indices)
 
 
+@OneBlasThread()
 def compress(
     points, size=None, *, tolerance=None, order=None, weights=None, space=None, seed: int = 0, progress=None
 ) -> Coreset:

@@ -19,6 +19,18 @@ def test_a_wrong_program_is_refused(monkeypatch, name):
         backend.self_test()
 
 
+def test_linear_algebra_is_on_one_thread_while_anyone_is_inside():
+    def threads():
+        return [lib.num_threads for lib in backend._controller().select(user_api="blas").lib_controllers]
+
+    before, outer, inner = threads(), backend.OneBlasThread(), backend.OneBlasThread()
+    with outer:
+        with inner:
+            assert set(threads()) == {1}
+        assert set(threads()) == {1}
+    assert threads() == before
+
+
 def test_nan_is_refused(monkeypatch):
     monkeypatch.setattr(backend, "_constant_operand", lambda matrix: jnp.nan)
     with pytest.raises(backend.BackendError):
