@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from experiments.arms import at_sizes, interval_text
+from experiments.arms import at_sizes, interval_text, ratio
 from experiments.envelope import Family, decay, envelope, excess, family_of, growth
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
@@ -185,6 +185,10 @@ def read(family: Family, settings: dict[str, Any]) -> tuple[dict[str, Any], dict
             )
             lead = pair.fits["power_floor"].aicc - pair.fits["stretched_floor"].aicc
             fits[key], numbers[f"{key}_delta_aicc"] = pair.to_dict(), number(lead)
+    for arm in ("full_again", "squared_loss", "isotropic", "kmeans", "subset", "subset_best"):
+        if arm in family.curves:
+            there = ratio(family.curves[arm], family.curves["full"], draws).largest_size()
+            numbers[f"loss_ratio_at_largest_{arm}"] = number(*there)
     found = envelope(family, settings["tolerance"])
     fits["envelope_points"] = found._asdict()
     if grown := growth(found, draws):
