@@ -11,6 +11,7 @@ from scaling.moments import MomentSpace
 from scaling.totals import feature_matrix, moment_totals
 
 LARGEST_CHANGE = 0.5  # no weight may change by more than this fraction
+CLOSE = 1e-14  # what may be left of a moment, in units of the mass
 SHARE = 0.35  # moments per survivor, at most
 
 
@@ -50,7 +51,9 @@ def _nearest(matrix, weights, wanted):
     values, vectors = np.linalg.eigh(gram)
     sound = values > 1e-13 * values[-1]
     vectors, values = vectors[:, sound], values[sound]
-    for _ in range(3):
+    for _ in range(4):
         missing = wanted - new @ matrix
         new = new + weights * (matrix @ (vectors @ ((vectors.T @ missing) / values)))
-    return new if (np.abs(new - weights) <= LARGEST_CHANGE * weights).all() else None
+    if not (np.abs(new - weights) <= LARGEST_CHANGE * weights).all():
+        return None
+    return new if np.abs(wanted - new @ matrix).max() <= CLOSE * weights.sum() else None

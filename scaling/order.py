@@ -10,7 +10,7 @@ from scaling.moments import MomentSpace, polynomials
 from scaling.partition import unit_coordinates
 from scaling.probes import FLOOR, SAMPLE, estimated_error
 
-MOST = 800  # polynomials in a cell, at most: the cost of a cell grows like the cube
+MOST = 600  # polynomials in a cell, at most: the cost of a cell grows like the cube
 
 
 def largest_order(dimension: int, size: int, most: int | None = None) -> int:
@@ -64,17 +64,13 @@ def choose_size(points, weights, tolerance: float, space=None, order=None) -> tu
             value = estimated_error(points, weights, tried, count, shrunk, places)
             return value * np.sqrt(shrunk / (count * tried.size))
 
-        low, high = 0, 1
-        while high * tried.size < best[0] and error(high) > tolerance:
-            low, high = high, 2 * high
-        if high * tried.size >= best[0] and error(low or 1) > tolerance and high > (best[0] - 1) // tried.size:
-            high = (best[0] - 1) // tried.size
-            if high <= low or error(high) > tolerance:
-                continue
-        while high - low > max(1, high // 32):
-            middle = (low + high) // 2
+        low, high = 0, (best[0] - 1) // tried.size
+        if error(high) > tolerance:
+            continue
+        while high - low > max(1, high // 16):
+            middle = (low + high) // 2 if low else max(1, high // 4)
             low, high = (low, middle) if error(middle) <= tolerance else (middle, high)
-        if high * tried.size < best[0]:
+        if high:
             best = (high * tried.size, tried.order, error(high))
     return best
 

@@ -71,3 +71,23 @@ def radii(coordinates: np.ndarray, starts: np.ndarray) -> np.ndarray:
     centre = np.add.reduceat(coordinates, starts[:-1]) / held[:, None]
     squares = ((coordinates - np.repeat(centre, held, axis=0)) ** 2).sum(axis=1)
     return np.sqrt(np.add.reduceat(squares, starts[:-1]) / held)
+
+
+def balls(coordinates: np.ndarray, crowd: int, tries: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Disjoint groups of `crowd` nearest neighbours, the most compact around `tries` random centres first.
+
+    coordinates: (n, m), n >= crowd. Returns (order, starts) as `cells` does, of the points that are in a ball, and the
+    balls' radii, increasing.
+    """
+    n = len(coordinates)
+    centres = coordinates[np.random.default_rng(seed).permutation(n)[:tries]]
+    squares = (coordinates**2).sum(axis=1) - 2 * centres @ coordinates.T + (centres**2).sum(axis=1)[:, None]
+    nearest = np.argpartition(squares, crowd - 1, axis=1)[:, :crowd]
+    radius = np.take_along_axis(squares, nearest, axis=1).max(axis=1)
+    taken, chosen = np.zeros(n, bool), []
+    for i in np.argsort(radius, kind="stable"):
+        if not taken[nearest[i]].any():
+            taken[nearest[i]] = True
+            chosen.append(i)
+    order = nearest[chosen].ravel()
+    return order, np.arange(len(chosen) + 1) * crowd, np.sqrt(np.maximum(radius[chosen], 0.0))

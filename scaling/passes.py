@@ -1,17 +1,21 @@
 """From all points to exactly `size` of them, in several passes that each draw compact cells afresh.
 
 Emptying one set of cells from many points to N is several times less accurate than removing a few points at a time
-from small neighbourhoods, wherever they lie close together (the greedy strategy of arXiv 2510.00504). Passes over
-small cells that only empty the most compact half of them come close to it at a thousandth of its cost.
+from small neighbourhoods, wherever they lie close together (the greedy strategy of arXiv 2510.00504). Passes that thin
+many disjoint balls of little more than N points at once, the most compact first, come close to it at a thousandth of
+its cost; where there are too many points to look for balls, passes empty the most compact half of small boxes.
 """
 
 import numpy as np
 
-from scaling.partition import cells, radii, rotation, unit_coordinates
+from scaling.partition import balls, cells, radii, rotation, unit_coordinates
 from scaling.shrink import shrink
 
 COARSE = 2.0  # the first cells are emptied to this many times the size in one go
 CROWD = 1.25  # points in a cell of a later pass, in units of N
+PAIRS = 5_000_000  # distances that a pass may compute to find balls; where there would be more it cuts boxes
+TRIES = 6  # centres tried for every N points
+THIN = 0.1  # of N: what a ball loses in a pass
 RETRIES = 8  # passes taken back when ties leave fewer points than asked for
 HALF = 0.5  # the share of what could be removed that a pass removes, from its most compact cells
 
@@ -33,11 +37,16 @@ def empty(points, weights, size, space, seed=0, report=None):
     turn, retries = 1, 0
     while len(alive) > size:
         before, held = alive, mass[alive]
-        count = max(int(len(alive) / (CROWD * rank)), -(-len(alive) // (2 * rank)))
-        alive = _one_pass(points, mass, alive, places, count, size, space, seed + turn, HALF, report)
+        tries = int(TRIES * len(alive) / rank) + TRIES
+        if tries * len(alive) <= PAIRS or retries:
+            tries = max(1, min(tries, PAIRS // len(alive)))
+            alive = _ball_pass(points, mass, alive, places, tries, size, space, seed + turn, retries)
+        else:
+            count = max(int(len(alive) / (CROWD * rank)), -(-len(alive) // (2 * rank)))
+            alive = _one_pass(points, mass, alive, places, count, size, space, seed + turn, HALF, report)
         turn += 1
         if len(alive) < size and retries < RETRIES:
-            # ties emptied several points at once: step back part of the way, where all are alive and ties are broken
+            # ties emptied several points at once: step back part of the way, where all are alive, and go elsewhere
             mass[before] += (held - mass[before]) / (2.0 + retries)
             alive, retries = before, retries + 1
     alive = np.sort(alive)
@@ -60,3 +69,20 @@ def _one_pass(points, mass, alive, places, count, size, space, seed, partial=1.0
     before = np.concatenate([[0], np.cumsum(room[first])[:-1]])
     room[first] = np.clip(quota - before, 0, room[first])
     return shrink(points, mass, alive[order], starts, held - room, space, report)
+
+
+def _ball_pass(points, mass, alive, places, tries, size, space, seed, retries):
+    """Thin the most compact balls of N and a few points, wherever they are; the rest is left for another pass.
+
+    A retry after ties looks at more points than it must, in another order, so that it has other ways out.
+    """
+    surplus, rank = len(alive) - size, space.size
+    loss = min(max(1, int(THIN * rank)), surplus)
+    crowd = min(rank + loss + 2 * retries, max(2 * rank, rank + loss), len(alive))
+    order, starts, _ = balls(places[alive], crowd, tries, seed)
+    if retries:
+        order = np.random.default_rng(seed).permuted(order.reshape(-1, crowd), axis=1).ravel()
+    used = min(surplus // loss, len(starts) - 1)
+    chosen = alive[order[: starts[used]]]
+    shrink(points, mass, chosen, starts[: used + 1], np.full(used, crowd - loss), space)
+    return alive[mass[alive] > 0]

@@ -12,7 +12,7 @@ from scaling.partition import left_share, unit_coordinates
 from scaling.totals import feature_matrix
 
 PROBES = 16  # sigmoid(<w, x>) with fixed x in [-1, 1]^m, w in units of the cloud's middle 80 %
-LOOKED_AT = 3  # cells in which the remainder is measured
+LOOKED_AT = 2  # cells in which the remainder is measured
 SAMPLE = 1 << 17  # points used, evenly strided, when there are more
 FLOOR = 2e-16  # nothing is known below the rounding of a sum
 
@@ -41,12 +41,13 @@ def _remainder(points, weights, places, members, space):
     """Mean square, over the points of a cell and the probes, of what the space leaves of a probe."""
     where = places[members]
     members = members[np.lexsort(where.T)]
-    most = 4 * space.size
+    most = 3 * space.size
     if len(members) > most:
         members = members[np.arange(most) * len(members) // most]
-    root = np.sqrt(weights[members] / weights[members].sum())[:, None]
-    if not np.isfinite(root).all():
+    share = weights[members] / weights.max()
+    if share.sum() == 0:
         return 0.0
+    root = np.sqrt(share / share.sum())[:, None]
     low, high = points[members].min(axis=0), points[members].max(axis=0)
     matrix = root * feature_matrix(points[members], low, high, space)
     values = root * _probes(points[members], places[members], points, space)

@@ -93,3 +93,69 @@ def test_bad_input_is_refused_in_a_line_or_two(points, size, options, message):
     with pytest.raises(ValueError, match=message) as caught:
         compress(points, size, **options)
     assert str(caught.value).count("\n") < 2
+
+
+def test_per_class_space_keeps_the_moments_of_every_class():
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 3, (900, 1))
+    points = np.hstack([rng.normal(labels, 1.0, (900, 2)), labels])
+    coreset = compress(points, 150, space=MomentSpace.per_class(2, 3, order=3))
+    for c in range(3):
+        here, there = points[:, 2] == c, coreset.points[:, 2] == c
+        for value in (lambda p: np.ones(len(p)), lambda p: p[:, 0] ** 2 * p[:, 1]):
+            expected = value(points[here]).sum()
+            assert coreset.weights[there] @ value(coreset.points[there]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_tolerance_keeps_few_points_and_meets_it_on_a_function_it_never_saw():
+    points = cloud(4000, 2)
+    coreset = compress(points, tolerance=1e-7)
+
+    def mean(p, c):
+        return c @ np.cos(p @ [0.7, -0.9]) / c.sum()
+
+    assert len(coreset) < 1000 and coreset.error <= 1e-7
+    assert mean(coreset.points, coreset.weights) == pytest.approx(mean(points, np.ones(4000)), abs=1e-6)
+
+
+def test_chosen_order_beats_a_low_one_and_the_estimate_has_the_right_size():
+    points, rng = cloud(2000, 2), np.random.default_rng(9)
+    directions = rng.uniform(-1, 1, (2, 50))
+
+    def means(p, c):
+        return c @ (1 / (1 + np.exp(-p @ directions))) / c.sum()
+
+    def error(coreset):
+        return np.sqrt(np.mean((means(coreset.points, coreset.weights) - means(points, np.ones(2000))) ** 2))
+
+    chosen, low = compress(points, 100), compress(points, 100, order=2)
+    assert chosen.order > 2 and error(chosen) < error(low) / 10
+    assert chosen.error / 30 < error(chosen) < 10 * chosen.error
+
+
+def test_memmap_input_and_progress(tmp_path, capsys):
+    points = cloud(3000, 2)
+    np.save(tmp_path / "points.npy", points)
+    seen = []
+    coreset = compress(
+        np.load(tmp_path / "points.npy", mmap_mode="r"), 200, order=5, progress=lambda alive, size: seen.append(alive)
+    )
+    np.testing.assert_array_equal(coreset.indices, compress(points, 200, order=5, progress=True).indices)
+    assert seen == sorted(seen, reverse=True) and 200 <= seen[-1] < 3000
+    assert "points left, on the way to 200" in capsys.readouterr().err
+
+
+def test_threads_may_compress_at_the_same_time():
+    from concurrent.futures import ThreadPoolExecutor
+
+    clouds = [cloud(1500, 2, seed) for seed in range(6)]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda points: compress(points, 100, order=5), clouds))
+    for points, coreset in zip(clouds, together, strict=True):
+        np.testing.assert_array_equal(coreset.indices, compress(points, 100, order=5).indices)
+
+
+@pytest.mark.parametrize("options", [{}, {"size": 5, "tolerance": 1e-3}, {"tolerance": 0}, {"tolerance": float("nan")}])
+def test_size_and_tolerance_one_of_the_two(options):
+    with pytest.raises(ValueError, match=r"give size or tolerance|tolerance must be a number > 0"):
+        compress(cloud(9, 2), **options)

@@ -55,3 +55,30 @@ def test_total_degree_refuses(arguments):
 def test_squared_loss_refuses_a_label_order_above_the_order():
     with pytest.raises(ValueError, match="label_order must be at most order=3, got 4"):
         MomentSpace.squared_loss(2, order=3, label_order=4)
+
+
+def test_anisotropic_degrees_bound_each_coordinate():
+    space = MomentSpace.anisotropic((4, 2))
+    assert set(space.exponents) == {(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (0, 1), (1, 1), (2, 1), (0, 2)}
+    assert space.order == 2
+    assert set(MomentSpace.anisotropic((3, 3)).exponents) == set(MomentSpace.total_degree(2, 3).exponents)
+
+
+def test_union_holds_both_and_counts_what_they_share_once():
+    wide, deep = MomentSpace.anisotropic((6, 1)), MomentSpace.total_degree(2, 2)
+    both = MomentSpace.union(wide, deep)
+    assert set(both.exponents) == set(wide.exponents) | set(deep.exponents)
+    assert both.size < wide.size + deep.size
+    with pytest.raises(ValueError, match="union needs spaces of the same coordinates"):
+        MomentSpace.union(wide, MomentSpace.total_degree(3, 1))
+
+
+def test_per_class_has_the_polynomials_once_for_each_class():
+    space = MomentSpace.per_class(2, 3, order=4)
+    assert (space.size, space.inputs, space.dimension) == (3 * math.comb(6, 4), 2, 3)
+
+
+def test_richer_is_one_degree_up_in_the_same_family():
+    assert MomentSpace.total_degree(2, 3).richer() == MomentSpace.total_degree(2, 4)
+    assert MomentSpace.squared_loss(2, order=5).richer() == MomentSpace.squared_loss(2, order=6)
+    assert MomentSpace.anisotropic((4, 2)).richer() is None
