@@ -15,7 +15,6 @@ import numpy as np
 
 from scaling.recombination import SERIAL, eliminate
 
-BLOCK_BYTES = 1 << 24  # features held at once by one worker
 LANES = 4  # points of a group whose features are summed at once: few shapes, so few compilations
 
 
