@@ -73,11 +73,20 @@ def ratio(above: Curve, below: Curve, draws: int) -> Ratio:
     return Ratio(above.size, *_geometric_mean(pairs, draws), len(pairs))
 
 
-def exponent_ratio(above: laws.Fit, below: laws.Fit) -> tuple[float, tuple[float, float]]:
-    """Ratio of two power-law exponents fitted to the same seeds, with its 95 % interval, paired draw by draw."""
-    value = above.parameters["alpha"] / below.parameters["alpha"]
-    drawn = above.column("alpha") / below.column("alpha")
-    return value, laws.interval(drawn, value, above.seeds, log=True)
+def exponent_ratio(above: Curve, below: Curve, draws: int) -> tuple[float, tuple[float, float]]:
+    """Exponent of `above` against d' over that of `below` against d, on the same d, with its 95 % interval.
+
+    Slopes are unweighted least squares of mean log loss on log size, as published: bumps that both curves share (each
+    d has its own data) enter both slopes alike and cancel, which fits with weights of their own would not let them do.
+    """
+    whole = at_sizes(below, above.size)
+    taken = np.vstack([np.arange(len(above.losses)), laws.bootstrap_indices(len(above.losses), draws)])
+    slopes = []
+    for found in (above, whole):
+        x = np.log(found.kept) - np.log(found.kept).mean()
+        slopes.append(np.log(found.losses)[taken].mean(axis=1) @ x / (x @ x) if len(x) > 1 else np.nan * taken[:, 0])
+    ratios = slopes[0] / slopes[1]
+    return float(ratios[0]), laws.interval(ratios[1:], ratios[0], len(above.losses), log=True)
 
 
 def interval_text(value: float, interval: tuple[float, float]) -> str:

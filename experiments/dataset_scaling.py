@@ -162,7 +162,7 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
         fit = fitted[arm].fits["power"] if arm in fitted else None
         numbers[f"exponent_{arm}"] = number(fit.parameters["alpha"], fit.intervals["alpha"]) if fit else unknown
     for arm, name in CORESETS.items():
-        found = arms.exponent_ratio(fitted[arm].fits["power"], fitted["full"].fits["power"]) if arm in fitted else None
+        found = arms.exponent_ratio(compressed[arm], curves["full"], draws) if arm in compressed else None
         numbers[f"exponent_ratio_{name}"] = number(*found) if found else unknown
     for arm, name in {**CORESETS, "subset_same_steps": "subset", "full_again": "full_again"}.items():
         found = against.get(arm)

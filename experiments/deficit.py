@@ -102,7 +102,7 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
             pair = [laws.fit("power", c.kept, c.losses, draws=draws) for c in (found, whole)]
             ratios = ratio(found, full, draws)
             entries = {
-                "exponent_ratio": arms.exponent_ratio(*pair),
+                "exponent_ratio": arms.exponent_ratio(found, full, draws),
                 "max_loss_ratio": ratios.maximum(),
                 "loss_ratio_at_largest": ratios.largest_size(),
                 "loss_ratio_slope": ratios.slope(),

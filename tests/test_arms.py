@@ -54,6 +54,19 @@ def test_the_slope_of_a_growing_ratio():
     assert found.largest_size()[0] == pytest.approx(SIZES[-1] ** 0.05)
 
 
+def test_shared_bumps_cancel_from_the_exponent_ratio():
+    rows = synthetic(lambda d, kept: 1.0)
+    bump = pl.col("size").map_elements(lambda d: 2.0 if d == 2048 else 1.0, return_dtype=pl.Float64)
+    rows = rows.with_columns(pl.col("test_loss") * bump)
+    full = arms.curve(rows, "full")
+    halved = full._replace(kept=16 * full.size**0.5)
+    value, (low, high) = arms.exponent_ratio(halved, full, 200)
+    assert value == pytest.approx(2) and low == pytest.approx(2) and high == pytest.approx(2)
+    growing = halved._replace(losses=full.losses * full.size**0.07)  # the deficit is 2 s / alpha
+    slope = np.polyfit(np.log(full.size), np.log(full.losses).mean(axis=0), 1)[0]
+    assert arms.exponent_ratio(growing, full, 200)[0] == pytest.approx(2 * (1 + 0.07 / slope))
+
+
 @pytest.mark.parametrize(
     "ratios, expected",
     [
