@@ -112,7 +112,7 @@ def _reporter(progress, d, size):
 def _space(m, order, space):
     """The space asked for, or None where an order is to be chosen."""
     if order is not None and space is not None:
-        raise ValueError("give order or space, not both")
+        raise ValueError(f"give order or space, not both; got order={order!r} and space={space}")
     if space is not None and (not isinstance(space, MomentSpace) or space.dimension != m):
         raise ValueError(f"space must be a MomentSpace with {m} coordinates like the points, got {space}")
     return space if order is None else MomentSpace.total_degree(m, positive("order", order))
