@@ -45,6 +45,7 @@ COLUMNS = {
     "size": "d, points",
     "kept": "d', points asked for",
     "repeats": "timed calls after the first",
+    "memory": "whether the peak memory was measured, in a process of its own",
     "seed": "of the points",
     "seconds": "median wall time of a warm call",
     "fastest": "least wall time of a warm call",
