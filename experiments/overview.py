@@ -2,24 +2,12 @@
 
 import importlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import published
+from experiments.figures import Config
 from experiments.launch import launch
-from experiments.schema import require
 from scaling.records import read_rows, write_text
-
-
-@dataclass(slots=True)
-class Config:
-    """results: a folder that holds <experiment>/<preset>/summary.json; the page is written beside it."""
-
-    results: str
-
-    def __post_init__(self) -> None:
-        found = bool(list(Path(self.results).glob("*/*/summary.json")))
-        require(found, "results", self.results, "a folder that holds <experiment>/<preset>/summary.json")
 
 
 def page(results: Path) -> str:

@@ -22,6 +22,7 @@ def checked_points(points, weights):
 
 
 def positive(name, value):
+    """The value as an int >= 1, or a ValueError that names the argument."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
     return int(value)
