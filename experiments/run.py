@@ -114,6 +114,7 @@ def measure_missing(experiment: Any, points: list[Point], store: Points, config:
             failures.append((identities[0], error))
             return
         seconds = round((time.monotonic() - clock) / len(identities), 3)
+        backend.release_programs()
         for identity, values in zip(identities, results, strict=True):
             when = datetime.now(UTC).isoformat(timespec="seconds")
             store.save(identity, values, {**facts, "seconds": seconds, "finished": when})

@@ -102,6 +102,19 @@ def keep_programs(folder: Path | str) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
+def release_programs(limit: int = 40_000) -> bool:
+    """Forget the compiled programs of this process once it holds more than `limit` memory maps; returns whether it did.
+
+    A program on the CPU takes hundreds of maps, and Linux allows a process 65,530: a long run over many shapes would
+    be killed. What is needed again is compiled again, or read from where `keep_programs` put it.
+    """
+    maps = Path("/proc/self/maps")
+    if not maps.exists() or maps.read_bytes().count(b"\n") <= limit:
+        return False
+    jax.clear_caches()
+    return True
+
+
 def describe() -> dict[str, str]:
     """Device kind, platform and versions, as written beside every measurement."""
     device = jax.devices()[0]

@@ -1,5 +1,6 @@
 """The self-test accepts this machine and refuses a backend that computes wrong numbers."""
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -29,6 +30,14 @@ def test_linear_algebra_is_on_one_thread_while_anyone_is_inside():
             assert set(threads()) == {1}
         assert set(threads()) == {1}
     assert threads() == before
+
+
+def test_programs_are_released_only_beyond_the_limit():
+    double = jax.jit(lambda x: 2 * x)
+    assert double(3) == 6 and double._cache_size() == 1
+    assert not backend.release_programs(limit=10**9) and double._cache_size() == 1
+    assert backend.release_programs(limit=0) and double._cache_size() == 0
+    assert double(4) == 8
 
 
 def test_nan_is_refused(monkeypatch):
