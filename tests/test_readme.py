@@ -51,3 +51,14 @@ def test_the_results_page_is_up_to_date():
     if not page.exists():
         pytest.skip("results are not part of an installed package")
     assert page.read_text() == overview.page(ROOT / "results" / "published")
+
+
+def test_its_table_of_verdicts_is_that_of_the_summaries(readme):
+    rows = re.findall(r"`python -m experiments\.(\w+)` \| .*? \| (\w[\w ]*) \| (.*?) \|", readme)
+    assert len(rows) >= 4
+    for name, preset, verdict in rows:
+        folder = ROOT / "results/published" / name
+        if preset == "none yet":
+            assert not folder.exists()
+        else:
+            assert json.loads((folder / preset / "summary.json").read_text())["verdict"] == verdict
