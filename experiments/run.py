@@ -114,11 +114,11 @@ def measure_missing(experiment: Any, points: list[Point], store: Points, config:
             failures.append((identities[0], error))
             return
         seconds = round((time.monotonic() - clock) / len(identities), 3)
-        backend.release_programs()
         for identity, values in zip(identities, results, strict=True):
             when = datetime.now(UTC).isoformat(timespec="seconds")
             store.save(identity, values, {**facts, "seconds": seconds, "finished": when})
             meter.finished(experiment.label(identity))
+        backend.release_programs()
 
     groups = grouped(list(missing.values()), config.vmap_seeds)
     groups.sort(key=lambda group: -experiment.work(group[0]))

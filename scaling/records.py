@@ -70,10 +70,8 @@ class Points:
         self.folder = Path(root) / experiment / "points"
 
     def path(self, identity: dict[str, Any]) -> Path:
+        """The file of the point with this identity, measured or not."""
         return self.folder / f"{point_hash(identity)}.json"
-
-    def has(self, identity: dict[str, Any]) -> bool:
-        return self.path(identity).exists()
 
     def save(self, identity: dict[str, Any], values: dict[str, Any], provenance: dict[str, Any]) -> None:
         """Put one measured point on disk at once."""
