@@ -5,6 +5,9 @@ the smallest sum delta_i^2 / c_i: with features A (n, M) it is c A^T (A c A^T)^-
 match every cell need changes of a few per cent, so weights stay positive; a degree that asks for more is given up.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from scaling.moments import MomentSpace
@@ -13,41 +16,57 @@ from scaling.totals import feature_matrix, moment_totals
 LARGEST_CHANGE = 0.5  # no weight may change by more than this fraction
 CLOSE = 1e-14  # what may be left of a moment, in units of the mass
 SHARE = 0.35  # moments per survivor, at most
+ROWS = 1 << 12  # survivors whose features a thread multiplies at once
 
 
 def correct(kept_points, kept_weights, reference, wanted, box, space, most=400) -> tuple[np.ndarray, MomentSpace]:
     """Weights (n,) of the survivors with the wanted moments (N,) and, to a higher degree, those of the reference.
 
     reference: points (r, m) and weights (r,) whose moments in the space are the wanted ones; box: (low, high).
-    Tries the richest space of the family of `space` with at most `most` and SHARE n polynomials, then smaller ones,
-    then `space` itself; the weights come back unchanged where even that would move one of them too far.
+    Looks by bisection for the richest space of the family of `space`, with at most `most` and SHARE n polynomials,
+    that works; the weights come back unchanged where even `space` itself would move one of them too far.
     Returns the weights and the space that agrees.
     """
     ladder = _ladder(space, min(most, SHARE * len(kept_weights)))
-    index = {e: i for i, e in enumerate(ladder[0].exponents)}
-    target = wanted.copy() if len(ladder) == 1 else moment_totals(*reference, *box, ladder[0])[0].copy()
+    index = {e: i for i, e in enumerate(ladder[-1].exponents)}
+    target = wanted.copy() if len(ladder) == 1 else moment_totals(*reference, *box, ladder[-1])[0].copy()
     target[[index[e] for e in space.exponents]] = wanted
-    matrix = feature_matrix(kept_points, *box, ladder[0])
-    for candidate in ladder:
-        columns = [index[e] for e in candidate.exponents]
-        new = _nearest(matrix[:, columns], kept_weights, target[columns])
+    matrix = feature_matrix(kept_points, *box, ladder[-1])
+    gram = _gram(matrix, kept_weights)
+    found, low, high, rung = (kept_weights, space), 0, len(ladder), len(ladder) - 1
+    while low < high:
+        columns = [index[e] for e in ladder[rung].exponents]
+        new = _nearest(matrix[:, columns], gram[np.ix_(columns, columns)], kept_weights, target[columns])
         if new is not None:
-            return new, candidate
-    return kept_weights, space
+            found, low = (new, ladder[rung]), rung + 1
+        else:
+            high = rung
+        rung = (low + high) // 2
+    return found
 
 
 def _ladder(space, most):
-    """Spaces of the same family from the richest with at most `most` polynomials down to `space`."""
+    """Spaces of the same family from `space` up to the richest with at most `most` polynomials."""
     ladder = [space]
     while (richer := ladder[-1].richer()) is not None and richer.size <= most:
         ladder.append(richer)
-    return ladder[::-1]
+    return ladder
 
 
-def _nearest(matrix, weights, wanted):
+def _gram(matrix, weights):
+    """A c A^T for features (n, M) and weights (n,), the rows shared out among threads."""
+
+    def part(begin):
+        rows = matrix[begin : begin + ROWS]
+        return rows.T @ (weights[begin : begin + ROWS, None] * rows)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return sum(pool.map(part, range(0, len(matrix), ROWS)))
+
+
+def _nearest(matrix, gram, weights, wanted):
     """The nearest weights with the wanted moments, or None where one of them would change too much."""
     new = weights
-    gram = matrix.T @ (weights[:, None] * matrix)
     values, vectors = np.linalg.eigh(gram)
     sound = values > 1e-13 * values[-1]
     vectors, values = vectors[:, sound], values[sound]

@@ -1,5 +1,8 @@
 """Cells: split points into compact groups of near-equal count, slicing a box across its widest coordinate."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -13,7 +16,7 @@ def cells(coordinates: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     Returns (order (n,), starts (count + 1,)): cell c holds the points order[starts[c] : starts[c + 1]].
     """
     n = len(coordinates)
-    columns = np.ascontiguousarray(coordinates.T)
+    columns = np.array(coordinates.T, order="C")
     order = np.arange(n)
     starts = (np.arange(count + 1) * n) // count
     stack = [(0, count)]
@@ -22,26 +25,25 @@ def cells(coordinates: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         if last - first < 2:
             continue
         begin, end = starts[first], starts[last]
-        members = order[begin:end]
-        values = columns[:, members] if last - first < count else columns
-        extent = values.max(axis=1) - values.min(axis=1)
+        extent = [column[begin:end].max() - column[begin:end].min() for column in columns]
         widest = int(np.argmax(extent))
         middle = first + left_share(last - first, extent)
-        cut = starts[middle] - begin
-        order[begin:end] = members[np.argpartition(values[widest], cut)]
+        split = np.argpartition(columns[widest, begin:end], starts[middle] - begin)
+        for array in (order, *columns):
+            array[begin:end] = array[begin:end].take(split)
         stack += [(first, middle), (middle, last)]
     return order, starts
 
 
-def left_share(count: int, extent: np.ndarray) -> int:
-    """How many of `count` cells go left of the cut across the widest coordinate of a box of these extents (m,)."""
-    widest = extent.max()
-    real = extent[extent > 1e-3 * widest]
-    if not len(real):
+def left_share(count: int, extent: Sequence[float]) -> int:
+    """How many of `count` cells go left of the cut across the widest coordinate of a box of these m extents."""
+    widest = max(extent)
+    real = [x for x in extent if x > 1e-3 * widest]
+    if not real:
         return count // 2
-    side = np.exp(np.mean(np.log(real / widest)) - np.log(count) / len(real))  # of a cubic cell, in widths of the box
-    slices = int(np.clip(round(1 / side), 2, count))
-    return int(np.clip(round(count * (slices // 2) / slices), 1, count - 1))
+    logs = sum(math.log(x / widest) for x in real) - math.log(count)
+    slices = min(max(round(math.exp(-logs / len(real))), 2), count)  # widths of a cubic cell in the widest extent
+    return min(max(round(count * (slices // 2) / slices), 1), count - 1)
 
 
 def unit_coordinates(coordinates: np.ndarray) -> np.ndarray:
@@ -50,13 +52,16 @@ def unit_coordinates(coordinates: np.ndarray) -> np.ndarray:
     Quantiles keep a far outlier from squeezing the rest together. A coordinate whose middle is a single value is
     scaled by its whole range, a constant one becomes 0.
     """
-    n = len(coordinates)
-    tenth = n // 10
-    ranked = np.partition(coordinates, (0, tenth, n - 1 - tenth, n - 1), axis=0)
-    least, low, high, most = ranked[0], ranked[tenth], ranked[n - 1 - tenth], ranked[n - 1]
-    half = np.where(high > low, (high - low) / 1.6, (most - least) / 2)
-    middle = np.where(high > low, low + (high - low) / 2, least + (most - least) / 2)
-    return (coordinates - middle) / np.where(half > 0, half, 1.0)
+    tenth, unit = len(coordinates) // 10, np.empty(coordinates.shape[::-1])
+    for column, to in zip(coordinates.T, unit, strict=True):
+        ranked = np.partition(column, (0, tenth, -1 - tenth, -1))
+        least, low, high, most = ranked[[0, tenth, -1 - tenth, -1]]
+        if not high > low:
+            half, middle = (most - least) / 2, least + (most - least) / 2
+        else:
+            half, middle = (high - low) / 1.6, low + (high - low) / 2
+        to[:] = (column - middle) / (half if half > 0 else 1.0)
+    return unit.T
 
 
 def rotation(dimension: int, seed: int) -> np.ndarray:

@@ -90,16 +90,13 @@ def _probes(where, places, points, space):
 
 def _cell(places, count, number):
     """Members of one of the `count` cells that partition.cells would cut, without cutting the others."""
-    members, first, last = np.arange(len(places)), 0, count
-    n, columns = len(places), np.ascontiguousarray(places.T)
+    members, first, last, n = np.arange(len(places)), 0, count, len(places)
+    columns = list(places.T)
     while last - first > 1:
-        values = columns[:, members]
-        extent = values.max(axis=1) - values.min(axis=1)
+        extent = [column.max() - column.min() for column in columns]
         middle = first + left_share(last - first, extent)
         cut = (middle * n) // count - (first * n) // count
-        split = np.argpartition(values[int(np.argmax(extent))], cut)
-        if number < middle:
-            members, last = members[split[:cut]], middle
-        else:
-            members, first = members[split[cut:]], middle
+        split = np.argpartition(columns[int(np.argmax(extent))], cut)
+        split, first, last = (split[:cut], first, middle) if number < middle else (split[cut:], middle, last)
+        members, columns = members[split], [column[split] for column in columns]
     return members
