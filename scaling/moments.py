@@ -113,39 +113,65 @@ class MomentSpace:
 
     def rows(self, coordinates, lower, upper, xp=jnp):
         """The same, one polynomial a row: coordinates (..., m, n), box (..., m) -> (..., N, n); xp is jnp or np."""
+        heads, table = self.factors(coordinates, lower, upper, xp)
+        products = [heads[..., :count, :] * last[..., None, :] for count, last in zip(self.counts, table, strict=True)]
+        return xp.concatenate(products, axis=-2)[..., self.places, :]
+
+    def factors(self, coordinates, lower, upper, xp=jnp):
+        """The rows unmultiplied: products over all coordinates but the last (..., H, n), and T_0, T_1, ... of the last.
+
+        T_b, a list of arrays (..., n), belongs with the first `counts[b]` of the heads; polynomial i of the space is
+        number `places[i]` of the products with T_0, then those with T_1, and so on.
+        """
         extent = upper - lower
         scale = xp.where(extent > 0, 2.0 / xp.where(extent > 0, extent, 1.0), 0.0)
         t = xp.clip((coordinates - (lower + extent * 0.5)[..., None]) * scale[..., None], -1.0, 1.0)
-        rows = None
-        for j, (parents, degrees) in enumerate(_plan(self)):
-            table = _chebyshev(t[..., j, :], int(degrees.max()), xp)
-            factor = table[..., degrees, :]
-            rows = factor if rows is None else rows[..., parents, :] * factor
-        return rows
+        heads = xp.ones_like(t[..., :1, :])
+        *steps, last = _plan(self)[0]
+        for j, (order, counts) in enumerate(steps):
+            table, heads = _chebyshev(t[..., j, :], len(counts) - 1, xp), heads[..., order, :]
+            pairs = zip(counts, table, strict=True)
+            heads = xp.concatenate([heads[..., :count, :] * row[..., None, :] for count, row in pairs], axis=-2)
+        return heads[..., last[0], :], _chebyshev(t[..., -1, :], len(last[1]) - 1, xp)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many heads go with T_0, T_1, ... of the last coordinate, see `factors`."""
+        return _plan(self)[0][-1][1]
+
+    @property
+    def places(self) -> np.ndarray:
+        """(N,) where each polynomial stands among the products of `factors`."""
+        return _plan(self)[1]
 
 
 def _chebyshev(t, degree: int, xp):
-    """T_0..T_degree of t (..., n) -> (..., degree + 1, n), by the three-term recurrence."""
+    """T_0..T_degree of t (..., n), a list, by the three-term recurrence."""
     table = [xp.ones_like(t), t]
     for _ in range(degree - 1):
         table.append(2.0 * t * table[-1] - table[-2])
-    return xp.stack(table[: degree + 1], axis=-2)
+    return table[: degree + 1]
 
 
 @lru_cache(maxsize=256)
-def _plan(space: MomentSpace) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Per coordinate j, for each multi-index of the first j + 1 coordinates: its parent among the first j, its degree.
+def _plan(space: MomentSpace) -> tuple[list[tuple[np.ndarray, tuple[int, ...]]], np.ndarray]:
+    """How to build the products one coordinate at a time, each from one product before it.
 
-    Building the products one coordinate at a time multiplies every row once instead of m - 1 times.
+    Per coordinate: an order of the products so far in which those with degree b in this coordinate come first, for any
+    b (the space is downward closed), and how many those are. Also the place of every exponent in the last list.
     """
-    steps, known = [], {(): 0}
+    steps, known = [], [()]
     for j in range(space.dimension):
-        heads = list(dict.fromkeys(e[: j + 1] for e in space.exponents))
-        parents = np.array([known[h[:-1]] for h in heads])
-        degrees = np.array([h[-1] for h in heads])
-        steps.append((parents, degrees))
-        known = {h: i for i, h in enumerate(heads)}
-    return tuple(steps)
+        most = {}
+        for e in space.exponents:
+            most[e[:j]] = max(most.get(e[:j], 0), e[j])
+        order = sorted(range(len(known)), key=lambda i, known=known, most=most: -most[known[i]])
+        known = [known[i] for i in order]
+        counts = tuple(sum(most[head] >= b for head in known) for b in range(max(most.values()) + 1))
+        steps.append((np.array(order), counts))
+        known = [(*head, b) for b, count in enumerate(counts) for head in known[:count]]
+    number = {e: i for i, e in enumerate(known)}
+    return steps, np.array([number[e] for e in space.exponents])
 
 
 def _indices(dimension: int, order: int) -> list[tuple[int, ...]]:

@@ -17,7 +17,7 @@ PAIRS = 5_000_000  # distances that a pass may compute to find balls; where ther
 TRIES = 6  # centres tried for every N points
 THIN = 0.1  # of N: what a ball loses in a pass
 RETRIES = 8  # passes taken back when ties leave fewer points than asked for
-HALF = 0.5  # the share of what could be removed that a pass removes, from its most compact cells
+HALF = 0.7  # the share of what could be removed that a pass removes, from its most compact cells
 
 
 def empty(points, weights, size, space, seed=0, report=None):

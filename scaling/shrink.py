@@ -25,49 +25,57 @@ def shrink(points, mass, order, starts, shares, space, report=None) -> np.ndarra
     given, is called with the number of points left after each halving.
     Returns the surviving indices, still sorted by cell.
     """
+    columns, charge = points.take(order, axis=0).T.copy(), mass[order]
+    mass[order] = 0.0
     while True:
         held = np.diff(starts)
         busy = np.flatnonzero(held > shares)
         if not len(busy):
+            mass[order] = charge
             return order
         rank, most = space.size, int(held[busy].max())
         slots = rank + -(-rank // 4) if most <= rank + rank // 4 else 2 * rank
-        width = -(-held[busy] // slots)
-        removals = np.minimum(slots - rank, (held[busy] - shares[busy]) // width)
-        _over_blocks(points, mass, order, starts[busy], held[busy], removals, slots, space)
-        alive = mass[order] > 0
-        starts = np.concatenate([[0], np.cumsum(alive)])[starts]
-        order = order[alive]
+        lanes = -(-held[busy] // slots)  # points in the largest group
+        removals = np.minimum(slots - rank, (held[busy] - shares[busy]) // lanes)
+        _over_blocks(columns, charge, starts[busy], held[busy], removals, slots, space)
+        alive = np.flatnonzero(charge)
+        starts = np.searchsorted(alive, starts)
+        columns = np.stack([column.take(alive) for column in columns])
+        order, charge = order.take(alive), charge.take(alive)
         if report:
             report(len(order))
 
 
-def _over_blocks(points, mass, order, begins, held, removals, slots, space):
-    """One elimination in each cell: a batch of cells is a block, blocks are shared out among threads."""
-    longest = -(-int(held.max()) // slots)
-    group = longest if longest <= 2 else -(-longest // LANES) * LANES
+def _over_blocks(columns, charge, begins, held, removals, slots, space):
+    """One elimination in each cell: a batch of cells is a block, blocks are shared out among threads.
+
+    Group i of a cell are its points i, i + slots, i + 2 slots and so on.
+    """
+    group = -(-int(held.max()) // slots)
+    group = group if group <= 2 else -(-group // LANES) * LANES
+    lanes = slots * min(group, LANES)
     count, batch = len(begins), _batch(space.size, len(begins))
 
     def work(first):
-        lot = slice(first, min(first + batch, count))
-        runs = np.minimum(held[lot], slots)[:, None]  # groups are runs of neighbours, of equal length but for one
-        edges = begins[lot, None] + np.minimum(np.arange(slots + 1), runs) * held[lot, None] // runs
-        position = edges[:, :-1, None] + np.arange(group)
-        inside = position < edges[:, 1:, None]
-        members = order[np.where(inside, position, begins[lot, None, None])]
-        where = points[members]
-        low, high = where.min(axis=(1, 2)), where.max(axis=(1, 2))
-        charge = np.where(inside, mass[members], 0.0)
-        charge /= charge.max(axis=(1, 2), keepdims=True)
-        where, charge, low, high, quota = (_pad(a, batch) for a in (where, charge, low, high, removals[lot]))
-        lanes = min(group, LANES)
+        lot = [(begins[c], begins[c] + held[c]) for c in range(first, min(first + batch, count))]
+        where = np.zeros((batch, len(columns), group * slots))
+        load = np.zeros((batch, group * slots))
+        for row, (begin, end) in enumerate(lot):
+            where[row, :, : end - begin] = columns[:, begin:end]
+            where[row, :, end - begin :] = columns[:, begin : begin + 1]
+            load[row, : end - begin] = charge[begin:end]
+        low, high = where.min(axis=2), where.max(axis=2)
+        load[: len(lot)] /= load[: len(lot)].max(axis=1, keepdims=True)
+        quota = np.zeros(batch, removals.dtype)
+        quota[: len(lot)] = removals[first : first + batch]
         with jax.enable_x64(True):
-            sums = sum(
-                group_sums(where[:, :, a : a + lanes], charge[:, :, a : a + lanes], low, high, space=space)
-                for a in range(0, group, lanes)
-            )
-            factors = np.asarray(eliminate(sums, quota))[: len(members)]
-        mass[members[inside]] *= np.broadcast_to(factors[:, :, None], inside.shape)[inside]
+            sums = np.zeros((batch, slots, space.size))
+            for a in range(0, group * slots, lanes):
+                part = slice(a, a + lanes)
+                sums = group_sums(sums, where[:, :, part], load[:, part], low, high, space=space)
+            factors = np.tile(eliminate(sums, quota), group)
+        for row, (begin, end) in enumerate(lot):
+            charge[begin:end] *= factors[row, : end - begin]
 
     work(0)  # alone, so that a first call compiles once
     if count > batch:
@@ -82,15 +90,12 @@ def _batch(rank: int, count: int) -> int:
     return 32 if rank <= 128 and count > 16 else 8
 
 
-def _pad(array, rows):
-    missing = rows - len(array)
-    return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)]) if missing else array
-
-
-@partial(jax.jit, static_argnames=("space",), compiler_options=SERIAL)
-def group_sums(where, charge, low, high, space):
-    """Weighted features summed over groups: where (B, slots, group, m), charge (B, slots, group) -> (B, slots, N)."""
-    batch, slots, group, m = where.shape
-    rows = space.rows(jnp.swapaxes(where.reshape(batch, slots * group, m), 1, 2), low, high)
-    rows = rows * charge.reshape(batch, 1, slots * group)
-    return jnp.swapaxes(rows.reshape(batch, space.size, slots, group).sum(axis=3), 1, 2)
+@partial(jax.jit, static_argnames="space", compiler_options=SERIAL)
+def group_sums(sums, where, charge, low, high, space):
+    """sums (B, n, N) plus the weighted features of where (B, m, l n), charge (B, l n); point i is in group i mod n."""
+    batch, slots, _ = sums.shape
+    heads, table = space.factors(where, low, high)
+    heads = heads * charge[:, None]
+    products = (heads[:, :count] * last[:, None] for count, last in zip(space.counts, table, strict=True))
+    grouped = [rows.reshape(batch, rows.shape[1], -1, slots).sum(axis=2) for rows in products]
+    return sums + jnp.swapaxes(jnp.concatenate(grouped, axis=1), 1, 2)[:, :, space.places]

@@ -51,5 +51,7 @@ def _chunk(count, space):
 
 @partial(jax.jit, static_argnames=("space",), compiler_options=SERIAL)
 def _totals(where, charge, low, high, space):
-    rows = space.rows(where.T, low, high)
-    return jnp.stack([(rows * charge).sum(axis=1), (jnp.abs(rows) * charge).sum(axis=1)])
+    heads, table = space.factors(where.T, low, high)
+    heads, last = heads * charge, jnp.stack(table, axis=1)
+    every = jnp.stack([heads @ last, jnp.abs(heads) @ jnp.abs(last)])
+    return jnp.concatenate([every[:, :count, b] for b, count in enumerate(space.counts)], axis=1)[:, space.places]
