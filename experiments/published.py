@@ -25,3 +25,8 @@ def curve(figure: str, quantity: str, variable: str = "d", given: str = "") -> t
     rows = rows.filter(pl.col("setting").str.starts_with(given))
     settings = rows["setting"].str.extract(rf"(?:^|,){variable}=([0-9.]+)$").cast(pl.Float64)
     return settings.to_numpy(), rows["value"].to_numpy()
+
+
+def settings(figure: str, quantity: str) -> list[str]:
+    """The settings for which a quantity of a figure is published."""
+    return table().filter(pl.col("figure") == figure, pl.col("quantity") == quantity)["setting"].to_list()

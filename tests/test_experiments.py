@@ -16,7 +16,7 @@ import pytest
 import experiments
 from scaling.laws import Comparison
 
-EXPERIMENTS = ["dataset_scaling", "stretched_exponential", "deficit", "law_coverage", "runtime"]
+EXPERIMENTS = ["dataset_scaling", "stretched_exponential", "deficit", "law_coverage", "runtime", "error_scaling"]
 
 
 def command(name, *overrides):
