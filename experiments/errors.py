@@ -35,6 +35,18 @@ class Errors(NamedTuple):
             value = float(np.log(self.value) @ weights)
             return value, laws.interval(np.log(self.draws) @ weights, value, int(self.trials.min()))
 
+    def scatter(self, along: np.ndarray) -> float:
+        """Root mean square of log value about its straight line along (sizes,); nan of fewer than three sizes."""
+        if len(along) < 3:
+            return np.nan
+        logs = np.log(self.value)
+        return float(np.sqrt(np.mean((logs - np.polyval(np.polyfit(along, logs, 1), along)) ** 2)))
+
+
+def geometric(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Geometric mean along an axis."""
+    return np.exp(np.log(values).mean(axis=axis))
+
 
 def errors(rows: pl.DataFrame, variable: str, draws: int, statistic=np.mean, column: str = "error") -> Errors:
     """The curve of `column` against a variable of the rows, by default its mean over trials; x increasing.

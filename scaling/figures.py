@@ -72,6 +72,11 @@ def reference(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, line: str = 
     axes.plot(x, y, color="#999999", linewidth=0.9, linestyle=line, label=label, zorder=1)
 
 
+def shade(level: float) -> tuple:
+    """A colour for one of many ordered curves, dark to light as level goes from 0 to 1."""
+    return mpl.colormaps["viridis"](0.95 * level)
+
+
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
     """One legend for the whole figure, below its panels."""
     figure.legend(

@@ -44,11 +44,11 @@ def test_derivatives_of_the_sigmoid():
 
 
 def test_the_bound_holds_for_any_weights_with_the_moments_of_one_cell():
-    """Gauss' rule with 2 nodes has the moments of [-1, 1] to degree 3."""
+    """Radau's rule with 2 nodes has the moments of [-1, 1] to degree 2."""
     probes, _ = paper_trial(1, 10, 0)
-    points, nodes = np.linspace(-1, 1, 20001)[:, None], np.array([[-1.0], [1.0]]) / np.sqrt(3)
-    error = sigmoid_probes(probes).error(points, nodes, np.ones(2))
-    assert 1e-6 < error < sigmoid_cells_bound(probes, 3, 4)
+    points = (np.arange(20000)[:, None] + 0.5) / 10000 - 1
+    error = sigmoid_probes(probes).error(points, np.array([[-1.0], [1 / 3]]), np.array([0.5, 1.5]))
+    assert 1e-8 < error < sigmoid_cells_bound(probes, 2, 3)
 
 
 def test_the_verdict_follows_the_numbers():

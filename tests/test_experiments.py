@@ -16,7 +16,15 @@ import pytest
 import experiments
 from scaling.laws import Comparison
 
-EXPERIMENTS = ["dataset_scaling", "stretched_exponential", "deficit", "law_coverage", "runtime", "error_scaling"]
+EXPERIMENTS = [
+    "dataset_scaling",
+    "stretched_exponential",
+    "deficit",
+    "law_coverage",
+    "runtime",
+    "error_scaling",
+    "polylog",
+]
 
 
 def command(name, *overrides):
