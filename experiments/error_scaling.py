@@ -243,7 +243,8 @@ def against_best(rows: pl.DataFrame, draws: int) -> list[float]:
 
 def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> Figure:
     """Mean error against d for every m; exponents against the theory; the trade-off at one d."""
-    dimensions, orders = sorted(rows["m"].unique()), sorted(rows["order"].drop_nulls().unique())
+    grid = rows.filter(pl.col("part") == "grid")
+    dimensions, orders = sorted(grid["m"].unique()), sorted(grid["order"].drop_nulls().unique())
     columns = 4 if len(dimensions) > 2 else 2
     figure, panels = figures.new_figure(columns, -(-(len(dimensions) + 2) // columns), width=3.7, height=3.3)
     panels = panels.ravel()
