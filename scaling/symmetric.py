@@ -76,6 +76,16 @@ def relu_probes(probes: np.ndarray, power: int) -> Symmetric:
     return Symmetric(inner)
 
 
+def near_pole_probes(probes: np.ndarray, margin: float) -> Symmetric:
+    """The mean over probes x_a of margin / (1 + margin - <w, x_a> / |x_a|_1): a pole this far outside of [-1, 1]^m.
+
+    Along its probe each term is analytic in the Bernstein ellipse of radius 1 + margin + sqrt(margin (2 + margin)); its
+    largest value is 1. probes: (p, m).
+    """
+    directions = probes / np.abs(probes).sum(axis=1, keepdims=True)
+    return Symmetric(lambda points: (margin / (1 + margin - points @ directions.T)).mean(axis=1))
+
+
 def paper_trial(dimension: int, size: int, trial: int) -> tuple[np.ndarray, np.ndarray]:
     """Probes (10, m) and objects (d, m) of one trial, all uniform in [-1, 1]^m, drawn in the paper's order and seed."""
     rng = np.random.default_rng(dimension + size + trial)
