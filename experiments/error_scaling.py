@@ -70,7 +70,8 @@ class Config(Experiment):
     trade_size: int
     trade_orders: list[int]
     trade_kept: list[int]
-    floor: float  # mean errors up to this are neither fitted nor compared: the published rule
+    floor: float  # mean errors up to this are rounding and enter no fit
+    published_floor: float  # published mean errors up to this are compared with nothing, ours below count as this
     tolerance: float  # the verdict: every exponent with at least `least_sizes` usable sizes lies this near the theory
     least_sizes: int
     rms_tolerance: float  # and the root mean square of their deviations over m <= 4 is at most this
@@ -95,7 +96,7 @@ class Config(Experiment):
         require(self.other_trials >= 0, "other_trials", self.other_trials, "a whole number from 0")
         for key, least in (("trials", 2), ("least_sizes", 2), ("draws", 100)):
             require(getattr(self, key) >= least, key, getattr(self, key), f"a whole number from {least}")
-        for key in ("floor", "tolerance", "rms_tolerance"):
+        for key in ("floor", "published_floor", "tolerance", "rms_tolerance"):
             require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
 
 
@@ -169,7 +170,7 @@ def of(rows: pl.DataFrame, part: str, arm: str, m: int, k: int | None) -> pl.Dat
 
 def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     """Exponents against the theory, and mean errors against the published ones."""
-    draws, floor = settings["draws"], settings["floor"]
+    draws, floor, least = settings["draws"], settings["floor"], settings["published_floor"]
     numbers, fits, deviations, table = {}, {}, {}, Table(caption="exponent of the mean error against d")
     for heading in ("m", "k", "(k+1)/m + 1/2", "sizes", "cells", "compress", "error / published: cells", "compress"):
         table.add_column(heading, justify="right")
@@ -190,7 +191,7 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
                         deviations[m, k] = value - theory(m, k), ends
                         numbers[f"exponent_m{m}_k{k}"] = number(value, ends)
                 pairs = [(e, paper.get(int(x), 0)) for x, e in zip(found.x, found.value, strict=True)]
-                logs = [math.log(max(e, floor) / theirs) for e, theirs in pairs if theirs > floor]
+                logs = [math.log(max(e, least) / theirs) for e, theirs in pairs if theirs > least]
                 fits[f"m={m},k={k},{arm}"]["ratio_to_published"] = math.exp(np.mean(logs)) if logs else None
                 beside.append(f"{math.exp(np.mean(logs)):.2g}" if logs else "–")
                 collected += logs

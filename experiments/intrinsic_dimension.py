@@ -187,7 +187,9 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
             look = Look(f"n = {n}" if n < AMBIENT else "full cube", COLORS.get(n, BLACK), MARKERS.get(n, "x"))
             figures.measured(axes, curve.x, *curve[1:4], look)
             axes.plot(curve.x, curve.value, "-", color=look.color)
-        axes.set(xscale="log", yscale="log", title=f"k = {k}, N = {polynomials(AMBIENT, k)}", xlabel="d")
+        axes.set(
+            xscale="log", yscale="log", ylim=(1e-17, None), title=f"k = {k}, N = {polynomials(AMBIENT, k)}", xlabel="d"
+        )
     levels[0].set_ylabel("mean error")
     for i, n in enumerate(manifolds):
         found = [fits[f"n={n},k={k}"] for k in orders]
@@ -199,7 +201,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
             last.plot(orders, [f["counted"] for f in found], ":", color=look.color, linewidth=0.9)
     last.plot([], [], "--", color="grey", label="(k + 1)/n + 1/2")
     last.plot([], [], ":", color="grey", label="by the count of independent functions")
-    last.set(title="exponents", xlabel="order k", xticks=orders, yscale="log")
+    last.set(title="exponents", xlabel="order k", xticks=orders, yscale="log", ylim=(0.3, 50))
     last.legend(frameon=False, fontsize=7)
     figures.legend_below(figure, levels[0], columns=4)
     return figure

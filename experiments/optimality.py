@@ -6,7 +6,9 @@ worst of these functions errs by at least A exp(-B d'^(1/m)) in the mean, A d ex
 computed, not fitted. Measured for every method, in the mean:
     witness   the error on q^2, q the smoothest polynomial of least degree that vanishes on all survivors
     worst     the error on the worst function of the class, exactly
-Methods: compress; kmeans (centres with their masses); random (a subset, equal weights).
+Methods: one_cell (compress at the largest order that d' objects can keep, so that all of them are one cell: the choice
+of the theorem), compress (the order it chooses, for functions it does not know), kmeans (centres with their masses),
+random (a subset, equal weights). Sizes d' at which one_cell would be at the rounding are left out.
 """
 
 import math
@@ -27,15 +29,16 @@ from experiments.run import Analysis, Point, number
 from experiments.schema import Experiment, require, show
 from scaling import MomentSpace, adversarial, compress, figures
 from scaling.baselines import kmeans
-from scaling.figures import BLACK, BLUE, GREEN, RED, Look
+from scaling.figures import BLACK, BLUE, GREEN, RED, SKY, Look
 from scaling.moments import polynomials
+from scaling.order import largest_order
 from scaling.tasks import Dataset
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
 REVISION = 1  # raised whenever a change of code changes what a point measures
 COLUMNS = {
-    "method": "compress, kmeans or random",
+    "method": "one_cell, compress, kmeans or random",
     "m": "dimension of an object",
     "size": "objects asked for; d is the nearest m-th power",
     "kept": "d', objects asked for after compression",
@@ -46,12 +49,13 @@ COLUMNS = {
     "worst": "error of the mean on the worst function of the class",
     "witness": "error of the mean on the adversarial polynomial q^2 of unit norm",
     "bound": "A exp(-B d'^(1/m)): least worst error of any d' weighted objects",
-    "order": "k that compress chose; empty for the other methods",
+    "order": "k kept cell by cell; empty for kmeans and random",
 }
 LOOKS = {
     "random": Look("random subset", RED, "v", "--", False),
     "kmeans": Look("k-means centres with masses", GREEN, "^", "-."),
-    "compress": Look("compress", BLUE, "D"),
+    "compress": Look("compress, its own order", SKY, "s"),
+    "one_cell": Look("compress, largest order", BLUE, "D"),
 }
 
 
@@ -66,7 +70,7 @@ class Config(Experiment):
     tops: list[int]  # degree to which the worst error is summed, for each m
     seeds: int
     floor: float  # errors up to this are rounding and the cut at `tops`, and enter no fit
-    rate_limit: float  # the verdict: compress decays at this fraction of the bound's rate or faster, for every m
+    rate_limit: float  # the verdict: one_cell decays at this fraction of the bound's rate or faster, for every m
     draws: int
 
     def __post_init__(self) -> None:
@@ -94,6 +98,7 @@ def points(config: Config) -> list[Point]:
                    "seed": seed, "revision": REVISION})
         for m, top in zip(config.dimensions, config.tops, strict=True)
         for kept in config.kept
+        if config.radius ** -(largest_order(m, kept) + 1) > config.floor
         for method in LOOKS
         for seed in range(config.seeds)
     ]  # fmt: skip
@@ -126,8 +131,9 @@ def everything(dimension: int, size: int, seed: int, top: int) -> tuple[np.ndarr
 
 def reduced(method: str, cloud: np.ndarray, kept: int, seed: int) -> tuple[np.ndarray, np.ndarray, int | None]:
     """Survivors (n, m) of a method, their weights (n,), and the order where one was chosen."""
-    if method == "compress":
-        coreset = compress(cloud, kept)
+    if method in ("compress", "one_cell"):
+        order = largest_order(cloud.shape[1], kept) if method == "one_cell" else None
+        coreset = compress(cloud, kept, order=order)
         return coreset.points, coreset.weights, coreset.order
     if method == "random":
         return cloud[np.random.default_rng(seed).choice(len(cloud), kept, replace=False)], np.ones(kept), None
@@ -167,7 +173,7 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     """Rate of decay along d'^(1/m) relative to the bound's, and the distance to the bound."""
     draws, floor, numbers, fits, shares = settings["draws"], settings["floor"], {}, {}, []
     table = Table(caption="worst error ~ exp(-rate d'^(1/m)); the bound's rate over the same d'")
-    for heading in ("m", "d' fitted", "rate of the bound", *LOOKS, "compress / bound"):
+    for heading in ("m", "d' fitted", "rate of the bound", *LOOKS, "one cell / bound"):
         table.add_column(heading, justify="right")
     for m in settings["dimensions"]:
         texts = []
@@ -178,19 +184,19 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
             rate, ends = used.slope(used.x ** (1 / m), -1.0)
             fits[f"m={m},{method}"] = {"rate": rate, "interval": ends, "kept": used.x}
             texts.append(interval_text(rate, ends))
-            if method == "compress":
+            if method in ("compress", "one_cell"):
                 line, _ = bound.at(found.value > floor).slope(used.x ** (1 / m), -1.0)
                 share, ends = rate / line, (ends[0] / line, ends[1] / line)
-                shares.append((share, ends))
-                numbers[f"rate_share_m{m}"] = number(share, ends)
+                numbers[f"rate_share_{method}_m{m}"] = number(share, ends)
                 fitted = f"{used.x.min():g} to {used.x.max():g}" if len(used.x) else "–"
+        shares.append((share, ends))
         fits[f"m={m}"] = {"rate_of_bound": line, "B": adversarial.bound_rate(m, settings["radius"])}
         numbers[f"B_m{m}"] = number(adversarial.bound_rate(m, settings["radius"]))
         table.add_row(str(m), fitted, f"{line:.2f}", *texts, interval_text(share, ends))
     nearest = (rows["witness"] / rows["bound"]).min()
     numbers["least_witness_over_bound"] = number(nearest)
     verdict = judge(shares, settings["rate_limit"])
-    text = "the worst error of compress decays at " + ", ".join(
+    text = "the worst error of compress at the largest order decays at " + ", ".join(
         f"{share:.2f} (m = {m})" for m, (share, _) in zip(settings["dimensions"], shares, strict=True)
     )
     text += (
@@ -221,8 +227,10 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
             found = curve(rows, method, m, "worst", 1000)
             figures.measured(axes, found.x ** (1 / m), *found[1:4], look)
             axes.plot(found.x ** (1 / m), found.value, look.line, color=look.color, zorder=2)
-        witness = curve(rows, "compress", m, "witness", 1000)
-        axes.plot(witness.x ** (1 / m), witness.value, "x:", color=BLUE, label="compress, on q² that vanishes on it")
+        witness = curve(rows, "one_cell", m, "witness", 1000)
+        axes.plot(
+            witness.x ** (1 / m), witness.value, "x:", color=BLUE, label="largest order, on q² that vanishes on it"
+        )
         bound = curve(rows, "compress", m, "bound", 1000)
         axes.fill_between(bound.x ** (1 / m), bound.value, 1e-40, color="0.9", zorder=0)
         axes.plot(bound.x ** (1 / m), bound.value, color=BLACK, label="no method can be below")
