@@ -234,7 +234,9 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
         bound = curve(rows, "compress", m, "bound", 1000)
         axes.fill_between(bound.x ** (1 / m), bound.value, 1e-40, color="0.9", zorder=0)
         axes.plot(bound.x ** (1 / m), bound.value, color=BLACK, label="no method can be below")
-        axes.set(yscale="log", title=f"m = {m}, B = {fits[f'm={m}']['B']:.2f}", xlabel="d′$^{1/m}$", ylim=(1e-19, 3))
+        title = f"m = {m}, B = {fits[f'm={m}']['B']:.2f}"
+        lowest = max(1e-19, bound.value.min() / 10)
+        axes.set(yscale="log", title=title, xlabel="d′$^{1/m}$", ylim=(lowest, 3))
     panels[0].set_ylabel(f"error, functions analytic to radius {rows['radius'][0]:g}")
     figures.legend_below(figure, panels[0], columns=3)
     return figure

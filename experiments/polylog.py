@@ -157,16 +157,19 @@ def on_schedule(rows: pl.DataFrame, arm: str, m: int) -> pl.DataFrame:
 
 
 def best_orders(rows: pl.DataFrame, m: int, floor: float, draws: int) -> Errors:
-    """The order with the smallest geometric mean error at every d' of the range, above the floor; as a curve."""
+    """The order with the smallest geometric mean error at every d' of the range, above the floor; as a curve.
+
+    Without sizes at which it is the largest order that was tried at any size: theirs may be larger.
+    """
     rows = rows.filter(pl.col("part") == "range", pl.col("m") == m)
-    kept, found = [], []
+    kept, found, most = [], [], rows["order"].max()
     for size in sorted(rows["kept"].unique()):
         here = rows.filter(pl.col("kept") == size).sort("order", "seed")
         orders = here["order"].unique(maintain_order=True).to_numpy()
         logs = np.log(np.maximum(here["error"].to_numpy(), ZERO)).reshape(len(orders), -1)
         taken = laws.bootstrap_indices(logs.shape[1], draws, size)
         best = int(np.argmin(logs.mean(axis=1)))
-        if logs.mean(axis=1)[best] > math.log(floor) and best + 1 < len(orders):
+        if logs.mean(axis=1)[best] > math.log(floor) and orders[best] < most:
             kept.append(size)
             drawn = orders[np.argmin(logs[:, taken].mean(axis=2), axis=0)]
             found.append((orders[best], *np.quantile(drawn, [0.025, 0.975]), logs.shape[1], drawn))

@@ -7,8 +7,8 @@ nothing else; every coreset is read by all functions, each a mean over 10 random
 A cell of side d^(-1/m) without a kink errs by its power k + 1, one that a kink of ReLU^s crosses by its power s; one in
 d^(1/m) cells is crossed, and errors of random sign average, so ReLU^s should follow the exponent
 min(k + 1, s + 1/2) / m + 1/2: a higher order than s buys nothing. Poles should change no exponent, only the d from
-which on (k + 1) / m + 1/2 holds. Where the errors of the cells share a sign (removing points always from the middle of a
-cell raises its second moment) the last 1/2 is lost.
+which on (k + 1) / m + 1/2 holds. Where the errors of the cells
+share a sign, as when points always leave from the middle of a cell, the last 1/2 is lost.
 """
 
 import math
