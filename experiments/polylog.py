@@ -192,7 +192,7 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
         found = errors(chosen, "kept", draws, np.median)
         rising = significant_rises(errors(chosen, "kept", draws, geometric), floor)
         rises += rising
-        pairs = chosen.join(oracle, on=["size", "seed"])
+        pairs = chosen.join(oracle, on=["size", "seed"]).sort("size", "seed")
         effect = geometric_mean((pairs["error_right"] / pairs["error"]).log(), draws)
         used = errors(chosen, "kept", draws, geometric)
         used = used.at(used.value > floor)
@@ -214,10 +214,12 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     numbers[f"median_error_m2_d{settings['limit_size']}"] = number(value, ends)
     numbers["significant_rises"] = number(rises)
     verdict = judge(value, ends, rises, settings["error_limit"])
-    text = (
-        f"without sight of the error, {settings['limit_size']:,} objects in the plane compress to a median error of "
-        f"{value:.1e}; {rises} of the steps to a larger d raise the error significantly."
-    )
+    text = f"{rises} of the steps to a larger d raise the error significantly."
+    if len(at):
+        text = (
+            f"without sight of the error, {settings['limit_size']:,} objects in the plane compress to a median error "
+            f"of {value:.1e}; {text}"
+        )
     return Analysis(fits, {"claim": CLAIM, "verdict": verdict, "numbers": numbers}, table, text)
 
 
