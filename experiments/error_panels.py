@@ -53,5 +53,6 @@ def trade_panel(axes: Axes, rows: pl.DataFrame) -> None:
     figures.measured(axes, found.x, *found[1:4], CHOSEN._replace(label=""))
     for line, text in (("--", "bound, one emptying"), ("-", "cells"), (":", "compress")):
         axes.plot([], [], line, color="grey", label=text)
+    axes.xaxis.set_minor_formatter("")
     axes.set(title=f"m = {rows['m'][0]}, d = {rows['size'][0]:,}")
     axes.legend(frameon=False, fontsize=7)

@@ -190,6 +190,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
         axes.set(
             xscale="log", yscale="log", ylim=(1e-17, None), title=f"k = {k}, N = {polynomials(AMBIENT, k)}", xlabel="d"
         )
+        axes.xaxis.set_minor_formatter("")
     levels[0].set_ylabel("mean error")
     for i, n in enumerate(manifolds):
         found = [fits[f"n={n},k={k}"] for k in orders]

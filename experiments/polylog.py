@@ -290,6 +290,8 @@ def best_panel(axes: Axes, fits: dict[str, Any], dimensions: list[int]) -> None:
             axes.plot(best["kept"], scale * guide, "--", color=look.color, linewidth=0.8)
     axes.plot([], [], "--", color="grey", label="∝ d′$^{1/m}$")
     axes.set(xscale="log", yscale="log", title="order with the smallest error", xlabel="d′", ylabel="k")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter("")
     axes.legend(frameon=False, fontsize=7)
 
 
