@@ -2,8 +2,9 @@
 
 A point's identity is a flat dict of numbers and names that determines its result alone:
     task, inputs, activation, distribution, noise, teacher_width, test_size, width, lr, weight_decay, precision, batch,
-    steps, steps_per_epoch, seed, size (d), method (full, coreset, subset or kmeans), kept (d'), space, order,
-    label_order, replicate (of the mini-batches, or of the student's start where there are none).
+    steps, steps_per_epoch, seed, size (d), method (full, coreset or one of BASELINES), kept (d'), space, order,
+    label_order, replicate (of the mini-batches, or of the student's start where there are none), and optimizer where it
+    is not AdamW.
 """
 
 import functools
@@ -19,10 +20,11 @@ import optax
 
 from experiments.schema import Experiment, require
 from scaling import MomentSpace, compress, tasks, training
-from scaling.baselines import kmeans, subsample
+from scaling.baselines import BASELINES
 from scaling.networks import TwoLayer
 
 VALIDATION = 4096  # noisy samples on which the best checkpoint is chosen
+REPORTED = ("samples", "residual", "reduce_seconds")
 REVISION = 3  # raised whenever a change of code changes what a point measures
 
 
@@ -99,8 +101,8 @@ class Precision(Enum):
 
 
 @dataclass(slots=True)
-class Training(Experiment):
-    """Settings of every experiment that trains students on data."""
+class Students(Experiment):
+    """Settings of every experiment with students, whatever trains them."""
 
     seeds: int
     first_seed: int
@@ -111,27 +113,36 @@ class Training(Experiment):
     test_size: int  # clean test samples
     width: int  # of the student
     epochs: int
-    batch: int | None  # largest mini-batch; null for exact gradients on all samples
-    lr: float
-    weight_decay: float
-    compute: Compute
     precision: Precision
 
     def __post_init__(self) -> None:
         Experiment.__post_init__(self)
         for key in ("seeds", "teacher_width", "test_size", "width", "epochs"):
             require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
-        require(self.batch is None or self.batch >= 1, "batch", self.batch, "null or a whole number from 1")
         require(self.first_seed >= 0, "first_seed", self.first_seed, "a whole number from 0")
-        require(0 < self.lr < math.inf, "lr", self.lr, "a positive number")
-        for key in ("noise", "weight_decay"):
-            require(0 <= getattr(self, key) < math.inf, key, getattr(self, key), "a number from 0")
+        require(0 <= self.noise < math.inf, "noise", self.noise, "a number from 0")
 
     def seed_list(self) -> range:
         return range(self.first_seed, self.first_seed + self.seeds)
 
 
-def check_inputs(config: Training, inputs: int) -> None:
+@dataclass(slots=True)
+class Training(Students):
+    """Settings of every experiment that trains its students in one way."""
+
+    batch: int | None  # largest mini-batch; null for exact gradients on all samples
+    lr: float
+    weight_decay: float
+    compute: Compute
+
+    def __post_init__(self) -> None:
+        Students.__post_init__(self)
+        require(self.batch is None or self.batch >= 1, "batch", self.batch, "null or a whole number from 1")
+        require(0 < self.lr < math.inf, "lr", self.lr, "a positive number")
+        require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "a number from 0")
+
+
+def check_inputs(config: Students, inputs: int) -> None:
     """Refuse a task or a distribution that does not exist in this input dimension."""
     require(inputs >= 1, "inputs", inputs, "a whole number from 1")
     if config.task is Task.cylindrical_harmonic:
@@ -203,16 +214,17 @@ def reduce(identity: dict[str, Any], train: tasks.Dataset) -> tuple[tasks.Datase
     """The samples that a point trains on, and what its reduction reports."""
     clock = time.perf_counter()
     if identity["method"] == "full":
-        return train, {"samples": identity["size"], "residual": None, "reduce_seconds": 0.0}
-    if identity["method"] in ("subset", "kmeans"):
-        pick = subsample if identity["method"] == "subset" else kmeans
-        small, residual = pick(train, identity["kept"], seed=identity["seed"]), None
+        return train, {"samples": identity["size"], "residual": None, "reduce_seconds": 0.0, "estimated_error": 0.0}
+    residual = error = None
+    if identity["method"] in BASELINES:
+        small = BASELINES[identity["method"]](train, identity["kept"], seed=identity["seed"])
     else:
         space = moment_space(identity["space"], identity["inputs"], identity["order"], identity["label_order"])
         coreset = compress(train.objects, identity["kept"], space=space, seed=identity["seed"])
-        small, residual = train.select(coreset.indices, coreset.weights), coreset.residual
+        small, residual, error = train.select(coreset.indices, coreset.weights), coreset.residual, coreset.error
     seconds = round(time.perf_counter() - clock, 4)
-    return small, {"samples": len(small.labels), "residual": residual, "reduce_seconds": seconds}
+    report = {"samples": len(small.labels), "residual": residual, "reduce_seconds": seconds, "estimated_error": error}
+    return small, report
 
 
 def moment_space(name: str, inputs: int, order: int, label_order: int | None) -> MomentSpace:
@@ -222,19 +234,44 @@ def moment_space(name: str, inputs: int, order: int, label_order: int | None) ->
     return MomentSpace.total_degree(inputs + 1, order)
 
 
+def trainer(identity: dict[str, Any], chunk: int | None = None) -> tuple[TwoLayer, training.Train]:
+    """The network of a point and its training, observed every `chunk` steps."""
+    keys = ("width", "activation", "precision", "batch", "inputs", "weight_decay")
+    return _trainer(*(identity[key] for key in keys), identity.get("optimizer", "adamw"), chunk)
+
+
 @functools.cache
-def trainer(width: int, activation: str, precision: str, batch: int | None, inputs: int, weight_decay: float):
-    """The network and its training; cached, so that all points of a shape share one compiled program."""
+def _trainer(width, activation, precision, batch, inputs, weight_decay, optimizer, chunk):
+    """Cached, so that all points of a shape share one compiled program."""
     network = TwoLayer(width, activation, dtype=precision)
-    optimizer, chunk = optax.adamw(1.0, weight_decay=weight_decay), 64 if batch is None else 1024
-    return network, training.make_train(network, optimizer, batch=batch, inputs=inputs, chunk=chunk)
+    rule = optax.sgd(1.0) if optimizer == "sgd" else optax.adamw(1.0, weight_decay=weight_decay)
+    chunk = chunk or (64 if batch is None else 1024)
+    return network, training.make_train(network, rule, batch=batch, inputs=inputs, chunk=chunk)
+
+
+def begin(identity: dict[str, Any], train: training.Train) -> tuple[training.State, tasks.Dataset, dict[str, Any]]:
+    """The student of a point before its first step, the samples it will train on, and what their reduction reports."""
+    root, d = jax.random.key(identity["seed"]), identity["size"]
+    small, report = reduce(identity, samples(identity, d, identity["noise"], "data", d))
+    run = training.prepare(
+        small,
+        tasks.purpose(root, "batches", identity["method"], identity["replicate"]),
+        learning_rate=identity["lr"],
+        steps=identity["steps"],
+        steps_per_epoch=identity["steps_per_epoch"],
+        room=identity["kept"],
+        dtype=identity["precision"],
+    )
+    other_start = identity["batch"] is None and identity["replicate"]
+    start = train.init(tasks.purpose(root, "student", *(["again"] if other_start else [])), run)
+    return start, small, report
 
 
 def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
     """Test loss of the student of each identity; they differ in their seed alone and are trained together."""
     shared = identities[0]
-    precision, keys = shared["precision"], ("width", "activation", "precision", "batch", "inputs", "weight_decay")
-    network, train = trainer(*(shared[key] for key in keys))
+    precision = shared["precision"]
+    network, train = trainer(shared)
     with jax.enable_x64(precision == "float64"):
 
         def loss(state, clean):
@@ -242,22 +279,7 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
                 training.mean_squared_error(network, state.params, clean.inputs.astype(precision), clean.labels)
             )
 
-        states, reports = [], []
-        for identity in identities:
-            root, d = jax.random.key(identity["seed"]), identity["size"]
-            small, report = reduce(identity, samples(identity, d, identity["noise"], "data", d))
-            run = training.prepare(
-                small,
-                tasks.purpose(root, "batches", identity["method"], identity["replicate"]),
-                learning_rate=shared["lr"],
-                steps=shared["steps"],
-                steps_per_epoch=shared["steps_per_epoch"],
-                room=identity["kept"],
-                dtype=precision,
-            )
-            other_start = identity["batch"] is None and identity["replicate"]
-            states.append(train.init(tasks.purpose(root, "student", *(["again"] if other_start else [])), run))
-            reports.append(report)
+        states, _, reports = zip(*(begin(identity, train) for identity in identities), strict=True)
         tests = [samples(identity, identity["test_size"], 0.0, "test") for identity in identities]
         validations = [samples(identity, VALIDATION, identity["noise"], "validation") for identity in identities]
         best = [(math.inf, state) for state in states]
@@ -267,8 +289,8 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
                 best[i] = min(best[i], (loss(state, held), state), key=lambda pair: pair[0])
 
         per_step = work(shared) / shared["steps"]
-        ends = training.finish(train, states, lambda steps: tick(per_step * steps), keep_best)
+        ends = training.finish(train, list(states), lambda steps: tick(per_step * steps), keep_best)
         return [
-            {"test_loss": loss(end, test), "best_test_loss": loss(kept, test)} | report
+            {"test_loss": loss(end, test), "best_test_loss": loss(kept, test)} | {key: report[key] for key in REPORTED}
             for end, (_, kept), test, report in zip(ends, best, tests, reports, strict=True)
         ]

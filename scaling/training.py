@@ -4,6 +4,7 @@ The caller's Python loop owns progress, disk and resume, and decides between thr
 seeds.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -151,14 +152,16 @@ def make_train(
             This is exact wherever the update is proportional to the rate (SGD, momentum, Adam, decoupled decay).
         batch: samples in a mini-batch; None for exact gradients of the weighted mean over all samples.
         inputs: input dimension m.
-        chunk: steps in one call of `advance`, a multiple of 64. Steps past the end of the run change no parameter.
+        chunk: steps in one call of `advance`, with mini-batches a multiple of 64. Steps past the end of the run change
+            no parameter.
 
     Raises:
-        ValueError: batch is below 1 or chunk is not a positive multiple of 64.
+        ValueError: batch is below 1 or chunk is not positive or, with mini-batches, not a multiple of 64.
     """
     if not (batch is None or batch >= 1):
         raise ValueError(f"batch={batch}: accepted are None and whole numbers from 1")
-    if not (chunk > 0 and chunk % _BLOCK == 0):
+    together = math.gcd(chunk, _BLOCK) if batch is None else _BLOCK
+    if not (chunk > 0 and chunk % together == 0):
         raise ValueError(f"chunk={chunk}: accepted are positive multiples of {_BLOCK}")
 
     @partial(jax.jit, compiler_options=SERIAL)
@@ -192,11 +195,11 @@ def make_train(
 
         def block(carry, _):
             if batch is None:
-                return jax.lax.scan(one_step, carry, length=_BLOCK)
+                return jax.lax.scan(one_step, carry, length=together)
             rows = draw(run.batches, jax.random.fold_in(run.key, carry[2]), (_BLOCK, batch))
             return jax.lax.scan(one_step, carry, rows)
 
-        carry, _ = jax.lax.scan(block, (state.params, state.opt_state, state.step), length=chunk // _BLOCK)
+        carry, _ = jax.lax.scan(block, (state.params, state.opt_state, state.step), length=chunk // together)
         return State(*carry, run)
 
     return Train(init, advance)

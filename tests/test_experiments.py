@@ -24,6 +24,8 @@ EXPERIMENTS = [
     "runtime",
     "error_scaling",
     "polylog",
+    "dataset_training",
+    "baselines",
 ]
 
 

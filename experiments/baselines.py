@@ -1,0 +1,255 @@
+"""What a user would otherwise pick: the coreset beside every other way from d samples to d' weighted ones.
+
+All arms get the same number of samples, the same optimiser and as many steps as the full data. Arms:
+    full                    all d samples; full_again with other mini-batches: the noise beside which ratios are read
+    squared_loss_coreset    moments P_q(x) + y P_r(x) + y^2; the degrees depend on d'
+    paper_coreset           moments of (x, y) to a total degree, as published
+    kmeans                  centres of the inputs with the mean label and the mass of their cluster: not a subset
+    kernel_thinning         a subset with the mean of a Gaussian kernel on (x, y), by a kept library
+    leverage, gradient_norm importance sampling with unbiased weights
+    subset                  random samples
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from experiments import paths
+from experiments.arms import curve, interval_text, ratio
+from experiments.launch import launch
+from experiments.run import Analysis, Point, number
+from experiments.schema import require, show
+from experiments.student import COLUMNS as STUDENT
+from experiments.student import (
+    REPORTED,
+    Activation,
+    Training,
+    check_inputs,
+    label,
+    moment_space,
+    samples,
+    schedule,
+    setting,
+    work,
+)
+from scaling import figures
+from scaling.baselines import BASELINES
+from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW, Look
+
+__all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
+
+COLUMNS = STUDENT | {"method": f"full, coreset, or one of {', '.join(BASELINES)}"}
+LOOKS = {
+    "full_again": Look("full data, other mini-batches", BLACK, "x", ":"),
+    "squared_loss_coreset": Look("coreset, squared-loss moments", BLUE, "D"),
+    "paper_coreset": Look("coreset, paper's moments", ORANGE, "s"),
+    "kmeans": Look("k-means centres, mean labels", GREEN, "^"),
+    "kernel_thinning": Look("kernel thinning", PURPLE, "P", "--", False),
+    "leverage": Look("importance: leverage", SKY, "<", "--", False),
+    "gradient_norm": Look("importance: gradient norm", YELLOW, ">", "--", False),
+    "subset": Look("random subset", RED, "v", "--", False),
+}
+OURS = "squared_loss_coreset"
+
+
+@dataclass(slots=True)
+class Config(Training):
+    """Settings of the comparison."""
+
+    inputs: int  # dimension m of the inputs
+    activations: list[Activation]  # of teacher and student: a task each
+    size: int  # d
+    kept: list[int]  # d', increasing
+    orders: list[int]  # q of the squared-loss moments at each d'
+    label_orders: list[int]  # r
+    paper_orders: list[int]  # k of the paper's moments
+    methods: list[str]
+    draws: int  # of the bootstrap over seeds
+
+    def __post_init__(self) -> None:
+        Training.__post_init__(self)
+        check_inputs(self, self.inputs)
+        for key in ("activations", "kept", "methods"):
+            chosen = getattr(self, key)
+            fine = len(chosen) > 0 and len(set(chosen)) == len(chosen)
+            require(fine, key, show(chosen), "a list with at least one entry, without repetition")
+        fine = all(1 <= kept < self.size for kept in self.kept)
+        require(fine, "kept", show(self.kept), f"whole numbers from 1 to size={self.size} less 1")
+        for key in ("orders", "label_orders", "paper_orders"):
+            fine = len(getattr(self, key)) == len(self.kept)
+            require(fine, key, show(getattr(self, key)), f"as many as kept={show(self.kept)}")
+        for kept, order, label_order, paper in zip(
+            self.kept, self.orders, self.label_orders, self.paper_orders, strict=True
+        ):
+            require(0 <= label_order <= order, "label_orders", label_order, f"0 to its order, {order}")
+            spaces = moment_space("squared_loss", self.inputs, order, label_order), paper_space(self, paper)
+            for key, space in zip(("orders", "paper_orders"), spaces, strict=True):
+                reason = f"orders whose moments ({space.size}) fit into kept={kept}"
+                require(space.size <= kept, key, show(getattr(self, key)), reason)
+        known = set(self.methods) <= set(BASELINES)
+        require(known, "methods", show(self.methods), f"a list of {', '.join(BASELINES)}")
+        there = "kernel_thinning" not in self.methods or find_spec("goodpoints") is not None
+        require(there, "methods", show(self.methods), "without kernel_thinning, or the extra `baselines` installed")
+        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+
+
+def paper_space(config: Config, order: int):
+    """The moments of the objects (x, y) to a total degree."""
+    require(order >= 1, "paper_orders", order, "whole numbers from 1")
+    return moment_space("total_degree", config.inputs, order, None)
+
+
+def points(config: Config) -> list[Point]:
+    """Every way at every d', for every task and seed."""
+    asked, d = [], config.size
+    for activation in config.activations:
+        shared = {"size": d} | setting(config, config.inputs, activation) | schedule(config, d)
+        arms = [("full", {"kept": d}), ("full_again", {"kept": d, "replicate": 1})]
+        for kept, order, label_order, paper in zip(
+            config.kept, config.orders, config.label_orders, config.paper_orders, strict=True
+        ):
+            named = {"kept": kept, "method": "coreset"}
+            squared = {"space": "squared_loss", "order": order, "label_order": label_order}
+            arms.append((OURS, named | squared))
+            arms.append(("paper_coreset", named | {"space": "total_degree", "order": paper}))
+            arms += [(method, {"kept": kept, "method": method}) for method in config.methods]
+        for arm, details in arms:
+            asked += [Point({"arm": arm}, shared | details | {"seed": seed}) for seed in config.seed_list()]
+    return asked
+
+
+def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
+    """Test loss after training on what each identity picks; they differ in their seed alone."""
+    found = paths.follow(identities, tick, 64 * math.ceil(identities[0]["steps"] / 64))
+    results = []
+    for identity, path in zip(identities, found, strict=True):
+        test = samples(identity, identity["test_size"], 0.0, "test")
+        loss = paths.mean_loss(path.network, path.params[-1], test)
+        results.append({"test_loss": loss} | {key: path.report[key] for key in REPORTED})
+    return results
+
+
+def losses(rows: pl.DataFrame, activation: str, arm: str, kept: int | None = None):
+    """The curve of an arm at one d'."""
+    rows = rows.filter(pl.col("activation") == activation)
+    return curve(rows if kept is None else rows.filter(pl.col("kept") == kept), arm)
+
+
+def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
+    """Loss of every way over that of the full data, and of the coreset over every other way, paired by seed."""
+    draws, numbers = settings["draws"], {}
+    others = ["paper_coreset", *settings["methods"]]
+    table = Table(caption="final test loss over that of the full data, paired by seed; 95 % intervals")
+    for heading in ("task", "way", "seconds", *(f"{settings['size']} -> {kept}" for kept in settings["kept"])):
+        table.add_column(heading)
+    for activation in settings["activations"]:
+        full = losses(rows, activation, "full")
+        again = ratio(losses(rows, activation, "full_again"), full, draws).largest_size()
+        numbers[f"{activation}_ratio_full_again"] = number(*again)
+        table.add_row(
+            activation, LOOKS["full_again"].label, "0", interval_text(*again), *[""] * (len(settings["kept"]) - 1)
+        )
+        for arm in (OURS, *others):
+            own = rows.filter(pl.col("activation") == activation, pl.col("arm") == arm)
+            seconds = own.group_by("kept").agg(pl.col("reduce_seconds").median()).sort("kept")["reduce_seconds"].mean()
+            numbers[f"{activation}_seconds_{arm}"] = number(seconds)
+            cells = []
+            for kept in settings["kept"]:
+                found = losses(rows, activation, arm, kept)
+                entry = ratio(found, full, draws).largest_size()
+                numbers[f"{activation}_{kept}_ratio_{arm}"] = number(*entry)
+                cells.append(interval_text(*entry))
+                if arm != OURS:
+                    ours = losses(rows, activation, OURS, kept)
+                    numbers[f"{activation}_{kept}_coreset_over_{arm}"] = number(
+                        *ratio(ours, found, draws).largest_size()
+                    )
+            table.add_row(activation, LOOKS[arm].label, f"{seconds:.2f}", *cells)
+    verdict = judge(numbers)
+    return Analysis({}, {"claim": CLAIM, "verdict": verdict, "numbers": numbers}, table, sentence(numbers))
+
+
+CLAIM = (
+    "At equal d' and equal training, the coreset with squared-loss moments trains a better student than any other way "
+    "to pick or merge d' samples, on every task and at every d'."
+)
+
+
+def comparisons(numbers: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Loss of the coreset over that of each other way, by task, d' and way."""
+    return {name: entry for name, entry in numbers.items() if "_coreset_over_" in name}
+
+
+def judge(numbers: dict[str, Any]) -> str:
+    """supported: every interval of the coreset's loss over another way's ends below 1.
+
+    not supported: some interval begins above 1; inconclusive: neither.
+    """
+    intervals = [entry["interval"] for entry in comparisons(numbers).values()]
+    if any(low > 1 for low, _ in intervals):
+        return "not supported"
+    return "supported" if all(high < 1 for _, high in intervals) else "inconclusive"
+
+
+def sentence(numbers: dict[str, Any]) -> str:
+    """The verdict for a newcomer: where the coreset is ahead, where behind, where neither is certain."""
+    groups = {"ahead": [], "level": [], "behind": []}
+    for name, entry in comparisons(numbers).items():
+        low, high = entry["interval"]
+        place, _, way = name.partition("_coreset_over_")
+        groups["ahead" if high < 1 else "behind" if low > 1 else "level"].append(
+            f"{way} ({place.replace('_', ', ')}: {entry['value']:.2f})"
+        )
+    total = sum(map(len, groups.values()))
+    text = f"the coreset is ahead in {len(groups['ahead'])} of {total} comparisons"
+    for state, words in (("level", "level within the noise with"), ("behind", "behind")):
+        if groups[state]:
+            text += f"; {words} {', '.join(groups[state])}"
+    return text + "."
+
+
+def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> Figure:
+    """Loss ratio to the full data against d' on every task; and against the seconds of the reduction."""
+    tasks = list(rows["activation"].unique(maintain_order=True))
+    figure, (panels,) = figures.new_figure(len(tasks) + 1, width=4.3, height=4.2)
+    numbers = summary["numbers"]
+    sizes = sorted(set(rows["kept"]) - set(rows["size"]))
+    ways = [arm for arm in LOOKS if arm != "full_again" and arm in set(rows["arm"])]
+    for ax, activation in zip(panels, tasks, strict=False):
+        entry = numbers[f"{activation}_ratio_full_again"]
+        low, high = (np.nan if end is None else end for end in entry["interval"])
+        ax.axhspan(low, high, color="#dddddd", zorder=0, label=LOOKS["full_again"].label)
+        ax.axhline(1, color="black", linewidth=0.8)
+        for shift, arm in zip(np.linspace(-0.04, 0.04, len(ways)), ways, strict=True):
+            entries = [numbers[f"{activation}_{kept}_ratio_{arm}"] for kept in sizes]
+            low, high = zip(*(entry["interval"] for entry in entries), strict=True)
+            values, x = [entry["value"] for entry in entries], np.array(sizes) * np.exp(shift)
+            figures.measured(ax, x, values, low, high, LOOKS[arm])
+            figures.law(ax, x, values, LOOKS[arm])
+        ax.set(xscale="log", yscale="log", xlabel="d′", title=f"{activation}, d = {rows['size'][0]:,}")
+        ax.set_xticks(sizes, [str(kept) for kept in sizes])
+        ax.minorticks_off()
+    panels[0].set_ylabel("final test loss over that of full data")
+    last, activation, kept = panels[-1], tasks[0], sizes[len(sizes) // 2]
+    for arm in ways:
+        seconds = numbers[f"{activation}_seconds_{arm}"]["value"]
+        entry = numbers[f"{activation}_{kept}_ratio_{arm}"]
+        figures.measured(
+            last, [max(seconds, 1e-3)], [entry["value"]], *([end] for end in entry["interval"]), LOOKS[arm]
+        )
+    last.axhline(1, color="black", linewidth=0.8)
+    last.set(xscale="log", yscale="log", xlabel="seconds to pick", title=f"{activation}, d′ = {kept}")
+    figures.legend_below(figure, panels[0], columns=4)
+    figure.suptitle(f"Verdict: {summary['verdict']}.", fontsize=9)
+    return figure
+
+
+if __name__ == "__main__":
+    launch("baselines")
