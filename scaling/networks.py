@@ -29,19 +29,22 @@ class TwoLayer(nn.Module):
         width: number of hidden units.
         activation: s, a name in `ACTIVATIONS`.
         dtype: float32 or float64, of parameters and of the computation.
+        outputs: how many; a network of one returns no axis for it.
     """
 
     width: int
     activation: str = "relu"
     dtype: str = "float32"
+    outputs: int = 1
 
     @nn.compact
     def __call__(self, inputs):
-        """inputs (n, m) -> outputs (n,)."""
+        """inputs (n, m) -> outputs (n,), or (n, outputs) of several."""
 
         def layer(features, fan_in):
             start = uniform_fan_in(fan_in)
             return nn.Dense(features, kernel_init=start, bias_init=start, dtype=self.dtype, param_dtype=self.dtype)
 
         hidden = ACTIVATIONS[self.activation](layer(self.width, inputs.shape[-1])(inputs))
-        return layer(1, self.width)(hidden)[..., 0]
+        found = layer(self.outputs, self.width)(hidden)
+        return found[..., 0] if self.outputs == 1 else found

@@ -141,19 +141,36 @@ def draw(batches: Batches, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return batches.rows[jnp.where(bits[1] < batches.own[slot], slot, batches.alias[slot])]
 
 
+def squared_error(outputs: jax.Array, labels: jax.Array) -> jax.Array:
+    """The squared loss of each sample: outputs (n,), labels (n,) -> (n,)."""
+    return (outputs - labels) ** 2
+
+
+def cross_entropy(outputs: jax.Array, labels: jax.Array) -> jax.Array:
+    """The cross-entropy of each sample, in nats: logits (n, classes), whole labels (n,) -> (n,)."""
+    return optax.softmax_cross_entropy_with_integer_labels(outputs, labels.astype(jnp.int32))
+
+
 def make_train(
-    network: nn.Module, optimizer: optax.GradientTransformation, *, batch: int | None, inputs: int, chunk: int = 1024
+    network: nn.Module,
+    optimizer: optax.GradientTransformation,
+    *,
+    batch: int | None,
+    inputs: int,
+    chunk: int = 1024,
+    error: Callable[[jax.Array, jax.Array], jax.Array] = squared_error,
 ) -> Train:
-    """Training of `network` on the squared loss: the mean over mini-batches, or the weighted mean over all samples.
+    """Training of `network` on a loss per sample: its mean over mini-batches, or its weighted mean over all samples.
 
     Args:
-        network: maps inputs (n, inputs) to outputs (n,).
+        network: maps inputs (n, inputs) to outputs (n, ...).
         optimizer: an optax transformation of learning rate one; `advance` scales its updates by the cosine schedule.
             This is exact wherever the update is proportional to the rate (SGD, momentum, Adam, decoupled decay).
         batch: samples in a mini-batch; None for exact gradients of the weighted mean over all samples.
         inputs: input dimension m.
         chunk: steps in one call of `advance`, with mini-batches a multiple of 64. Steps past the end of the run change
             no parameter.
+        error: the loss of each sample, of outputs and labels.
 
     Raises:
         ValueError: batch is below 1 or chunk is not positive or, with mini-batches, not a multiple of 64.
@@ -174,7 +191,7 @@ def make_train(
         run = state.run
 
         def loss(params, rows, share):
-            return jnp.sum(share * (network.apply(params, rows[:, :-1]) - rows[:, -1]) ** 2)
+            return jnp.sum(share * error(network.apply(params, rows[:, :-1]), rows[:, -1]))
 
         def full_gradient(params):
             pieces = max(1, len(run.batches.share) // _PIECE)

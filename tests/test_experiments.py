@@ -26,6 +26,8 @@ EXPERIMENTS = [
     "polylog",
     "dataset_training",
     "baselines",
+    "landscape",
+    "classification",
 ]
 
 

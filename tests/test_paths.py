@@ -6,8 +6,9 @@ import pytest
 from experiments import paths, student
 
 IDENTITY = {
-    "revision": 2, "task": "teacher_student", "inputs": 2, "activation": "relu", "distribution": "uniform", "noise": 0.5,
-    "teacher_width": 5, "test_size": 5000, "width": 6, "lr": 1e-2, "weight_decay": 0.01, "precision": "float32",
+    "revision": 2, "task": "teacher_student", "inputs": 2, "activation": "relu", "distribution": "uniform",
+    "noise": 0.5, "teacher_width": 5, "test_size": 5000, "width": 6, "lr": 1e-2, "weight_decay": 0.01,
+    "precision": "float32",
     "method": "full", "space": None, "order": None, "label_order": None, "replicate": 0, "batch": 16, "kept": 100,
     "size": 100, "steps": 150, "steps_per_epoch": 7, "seed": 3,
 }  # fmt: skip

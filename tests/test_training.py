@@ -173,3 +173,19 @@ def test_bad_arguments_are_refused():
         run_on(dataset(), learning_rate=float("nan"))
     with pytest.raises(ValueError, match="steps=0"):
         run_on(dataset(), steps=0)
+
+
+def test_cross_entropy_trains_a_classifier_on_weighted_samples():
+    data = dataset(400)
+    data = data._replace(labels=(data.inputs[:, 0] > 0).astype(np.float32))
+    network = TwoLayer(8, outputs=2)
+    train = training.make_train(network, optax.adamw(1.0), batch=32, inputs=2, chunk=64, error=training.cross_entropy)
+    (end,) = training.finish(train, [train.init(jax.random.key(0), run_on(data, steps=640))])
+    outputs = np.asarray(network.apply(end.params, data.inputs))
+    assert outputs.shape == (400, 2)
+    assert np.mean(outputs.argmax(axis=1) == data.labels) > 0.95
+
+
+def test_cross_entropy_of_equal_logits_is_the_logarithm_of_the_classes():
+    losses = training.cross_entropy(jnp.zeros((5, 7)), jnp.arange(5.0))
+    np.testing.assert_allclose(losses, np.log(7), rtol=1e-6)
