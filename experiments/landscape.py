@@ -20,7 +20,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from experiments import paths
+from experiments import paths, tracking
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import require, show
@@ -36,7 +36,7 @@ from experiments.student import (
 )
 from experiments.student import work as training_work
 from experiments.surface import PLACES, compare
-from scaling import figures, laws
+from scaling import figures
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Look
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
@@ -155,10 +155,7 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
 
 def geometric(rows: pl.DataFrame, column: str, draws: int) -> tuple[float, tuple[float, float]]:
     """Geometric mean of a column over seeds with its interval."""
-    logs = np.log(np.maximum(rows.sort("seed")[column].to_numpy(), 1e-16))
-    drawn = logs[laws.bootstrap_indices(len(logs), draws)].mean(axis=1)
-    value = float(np.exp(logs.mean()))
-    return value, laws.interval(np.exp(drawn), value, len(logs), log=True)
+    return tracking.geometric(np.log(np.maximum(rows.sort("seed")[column].to_numpy(), 1e-16)), draws)
 
 
 def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
@@ -234,13 +231,16 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
     tasks = list(rows["activation"].unique(maintain_order=True))
     figure, grid = figures.new_figure(5, 1 + len(tasks), width=3.2, height=2.9)
     order = rows.filter(pl.col("slice").is_not_null(), pl.col("arm") == "squared_loss_coreset")["order"][0]
-    most = rows.filter(pl.col("arm") == "subset")["kept"].max()
+    sizes = sorted(rows.filter(pl.col("arm") == "subset")["kept"].unique())
+    most = sizes[-1]
     draw_slices(grid[0], rows, tasks[0], most, order)
     for row, activation in zip(grid[1:], tasks, strict=True):
         for ax, kind in zip(row, ("height", "gradient"), strict=False):
             for arm in list(LOOKS)[1:]:
                 against(ax, chosen(rows, activation, arm, None, order), "kept", f"{kind}_gap_path", LOOKS[arm])
             ax.set(xscale="log", yscale="log", xlabel="d′", title=f"{activation}: {kind} on the path")
+            ax.set_xticks(sizes, [str(kept) for kept in sizes])
+            ax.minorticks_off()
         own = chosen(rows, activation, "squared_loss_coreset", most)
         for ax, kind in zip(row[2:], ("height", "gradient"), strict=False):
             for place in HEIGHTS if kind == "height" else PLACES:

@@ -28,6 +28,7 @@ EXPERIMENTS = [
     "baselines",
     "landscape",
     "classification",
+    "overfitting",
 ]
 
 
