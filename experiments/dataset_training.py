@@ -60,9 +60,10 @@ PANELS: dict[str, tuple[str, dict[str, Any]]] = {  # Fig. 3: title and training
     "sgd": ("(c) SGD, mini-batches", {"lr": 0.01, "batch": 256, "optimizer": "sgd"}),
     "adamw": ("(d) AdamW, mini-batches", {"lr": 1e-3, "batch": 256, "optimizer": "adamw"}),
 }
+FIGURES = dict.fromkeys(PANELS, "3") | {"sgd_100000": "3, unpublished"}  # in published.csv
 PUBLISHED = {
-    f"{panel}_ratio_{ours}": ("3", f"panel={panel}", f"final_ratio_{theirs}")
-    for panel in (*PANELS, "sgd_100000")
+    f"{panel}_ratio_{ours}": (figure, f"panel={panel}", f"final_ratio_{theirs}")
+    for panel, figure in FIGURES.items()
     for ours, theirs in (("paper", "compressed"), ("subset", "naive"))
 }
 LOOKS = {
@@ -233,7 +234,9 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
         title = PANELS[panel][0] if panel in PANELS else "(c) with more samples"
         ax.set(yscale="log", xlabel="epoch", title=f"{title}, {part['size'][0]:,} → {part['kept'].min():,}")
         for quantity, line in (("compressed", "--"), ("naive", ":")):
-            epochs, losses = published.curve("3", f"test_loss_{quantity}", "epoch", f"panel={panel},")
+            epochs, losses = published.curve(
+                FIGURES.get(panel, ""), f"test_loss_{quantity}", "epoch", f"panel={panel},"
+            )
             if len(epochs) and part["steps"][0] // part["steps_per_epoch"][0] == 400 and rows["noise"][0] == 3:
                 word = {"compressed": "the paper's coreset, its one seed", "naive": "the paper's subset, its one seed"}
                 order = np.argsort(epochs)
@@ -241,6 +244,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
     for ax in grid[:, 0]:
         ax.set_ylabel("test loss on clean samples")
     draw_ratios(axes[len(names)], names, summary["numbers"])
+    draw_published_ratios(axes[len(names)], names)
     for ax in axes[len(names) + 1 :]:
         ax.set_visible(False)
     figures.legend_below(figure, axes[0], columns=columns + 1)
@@ -270,7 +274,19 @@ def draw_ratios(ax: Axes, names: list[str], numbers: dict[str, Any]) -> None:
         figures.measured(ax, np.arange(len(names)) + shift, [e["value"] for e in entries], low, high, LOOKS[arm])
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set(yscale="log", xticks=range(len(names)), title="final loss over that of full data")
-    ax.set_xticklabels([PANELS[n][0][:3] if n in PANELS else f"(c) {n[4:]}" for n in names])
+    ax.set_xticklabels([PANELS[n][0][:3] if n in PANELS else f"(c) {int(n[4:]):,}" for n in names])
+
+
+def draw_published_ratios(ax: Axes, names: list[str]) -> None:
+    """The paper's own final ratios, one seed each, as grey stars."""
+    for quantity in ("compressed", "naive"):
+        where = [i for i, name in enumerate(names) if name in FIGURES]
+        keys = [(FIGURES[names[i]], f"panel={names[i]}", f"final_ratio_{quantity}") for i in where]
+        values = [published.value(*key) for key in keys]
+        ax.plot(
+            where, values, color="#999999", marker="*", markersize=7, linestyle="none", label="the paper's, one seed"
+        )
+    ax.legend(*[entries[-1:] for entries in ax.get_legend_handles_labels()], frameon=False, fontsize=7)
 
 
 if __name__ == "__main__":
