@@ -283,10 +283,8 @@ def draw_published_ratios(ax: Axes, names: list[str]) -> None:
         where = [i for i, name in enumerate(names) if name in FIGURES]
         keys = [(FIGURES[names[i]], f"panel={names[i]}", f"final_ratio_{quantity}") for i in where]
         values = [published.value(*key) for key in keys]
-        ax.plot(
-            where, values, color="#999999", marker="*", markersize=7, linestyle="none", label="the paper's, one seed"
-        )
-    ax.legend(*[entries[-1:] for entries in ax.get_legend_handles_labels()], frameon=False, fontsize=7)
+        (stars,) = ax.plot(where, values, color="#999999", marker="*", markersize=7, linestyle="none")
+    ax.legend([stars], ["the paper's, one seed"], frameon=False, fontsize=7)
 
 
 if __name__ == "__main__":
