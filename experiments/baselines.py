@@ -1,6 +1,7 @@
 """What a user would otherwise pick: the coreset beside every other way from d samples to d' weighted ones.
 
-All arms get the same number of samples, the same optimiser and as many steps as the full data. Arms:
+All arms get the same number of samples, the same optimiser and as many steps as the full data. As few samples invite
+over-fitting, which early stopping hides, ratios are also taken at each arm's best checkpoint. Arms:
     full                    all d samples; full_again with other mini-batches: the noise beside which ratios are read
     squared_loss_coreset    moments P_q(x) + y P_r(x) + y^2; the degrees depend on d'
     paper_coreset           moments of (x, y) to a total degree, as published
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
@@ -29,6 +31,7 @@ from experiments.schema import require, show
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
     REPORTED,
+    VALIDATION,
     Activation,
     Training,
     check_inputs,
@@ -45,7 +48,11 @@ from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
-COLUMNS = STUDENT | {"method": f"full, coreset, or one of {', '.join(BASELINES)}"}
+STOPS = 32  # checkpoints in one training run
+COLUMNS = STUDENT | {
+    "method": f"full, coreset, or one of {', '.join(BASELINES)}",
+    "best_test_loss": f"the same at the checkpoint of {STOPS} that is best on {VALIDATION} noisy validation samples",
+}
 LOOKS = {
     "full_again": Look("full data, other mini-batches", BLACK, "x", ":"),
     "squared_loss_coreset": Look("coreset, squared-loss moments", BLUE, "D"),
@@ -127,19 +134,20 @@ def points(config: Config) -> list[Point]:
 
 def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
     """Test loss after training on what each identity picks; they differ in their seed alone."""
-    found = paths.follow(identities, tick, 64 * math.ceil(identities[0]["steps"] / 64))
-    results = []
-    for identity, path in zip(identities, found, strict=True):
+    stride, results = 64 * math.ceil(identities[0]["steps"] / (64 * STOPS)), []
+    for identity, path in zip(identities, paths.follow(identities, tick, stride), strict=True):
         test = samples(identity, identity["test_size"], 0.0, "test")
-        loss = paths.mean_loss(path.network, path.params[-1], test)
-        results.append({"test_loss": loss} | {key: path.report[key] for key in REPORTED})
+        best = np.argmin(path.losses(samples(identity, VALIDATION, identity["noise"], "validation")))
+        last, early = (paths.mean_loss(path.network, path.params[stop], test) for stop in (-1, best))
+        losses = {"test_loss": last, "best_test_loss": early}
+        results.append(losses | {key: path.report[key] for key in REPORTED})
     return results
 
 
-def losses(rows: pl.DataFrame, activation: str, arm: str, kept: int | None = None):
+def losses(rows: pl.DataFrame, activation: str, arm: str, kept: int | None = None, loss: str = "test_loss"):
     """The curve of an arm at one d'."""
     rows = rows.filter(pl.col("activation") == activation)
-    return curve(rows if kept is None else rows.filter(pl.col("kept") == kept), arm)
+    return curve(rows if kept is None else rows.filter(pl.col("kept") == kept), arm, loss)
 
 
 def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
@@ -165,6 +173,8 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
                 found = losses(rows, activation, arm, kept)
                 entry = ratio(found, full, draws).largest_size()
                 numbers[f"{activation}_{kept}_ratio_{arm}"] = number(*entry)
+                best = (losses(rows, activation, *of, "best_test_loss") for of in ((arm, kept), ("full", None)))
+                numbers[f"{activation}_{kept}_best_ratio_{arm}"] = number(*ratio(*best, draws).largest_size())
                 cells.append(interval_text(*entry))
                 if arm != OURS:
                     ours = losses(rows, activation, OURS, kept)
@@ -216,39 +226,50 @@ def sentence(numbers: dict[str, Any]) -> str:
 
 
 def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> Figure:
-    """Loss ratio to the full data against d' on every task; and against the seconds of the reduction."""
+    """Loss ratio to the full data against d' on every task, and against the seconds of the reduction.
+
+    Above after the last step, below at the best checkpoint.
+    """
     tasks = list(rows["activation"].unique(maintain_order=True))
-    figure, (panels,) = figures.new_figure(len(tasks) + 1, width=4.3, height=4.2)
-    numbers = summary["numbers"]
+    figure, grid = figures.new_figure(len(tasks) + 1, 2, width=4.2, height=3.4)
     sizes = sorted(set(rows["kept"]) - set(rows["size"]))
     ways = [arm for arm in LOOKS if arm != "full_again" and arm in set(rows["arm"])]
-    for ax, activation in zip(panels, tasks, strict=False):
-        entry = numbers[f"{activation}_ratio_full_again"]
-        low, high = (np.nan if end is None else end for end in entry["interval"])
-        ax.axhspan(low, high, color="#dddddd", zorder=0, label=LOOKS["full_again"].label)
-        ax.axhline(1, color="black", linewidth=0.8)
-        for shift, arm in zip(np.linspace(-0.04, 0.04, len(ways)), ways, strict=True):
-            entries = [numbers[f"{activation}_{kept}_ratio_{arm}"] for kept in sizes]
-            low, high = zip(*(entry["interval"] for entry in entries), strict=True)
-            values, x = [entry["value"] for entry in entries], np.array(sizes) * np.exp(shift)
-            figures.measured(ax, x, values, low, high, LOOKS[arm])
-            figures.law(ax, x, values, LOOKS[arm])
-        ax.set(xscale="log", yscale="log", xlabel="d′", title=f"{activation}, d = {rows['size'][0]:,}")
-        ax.set_xticks(sizes, [str(kept) for kept in sizes])
-        ax.minorticks_off()
-    panels[0].set_ylabel("final test loss over that of full data")
-    last, activation, kept = panels[-1], tasks[0], sizes[len(sizes) // 2]
-    for arm in ways:
-        seconds = numbers[f"{activation}_seconds_{arm}"]["value"]
-        entry = numbers[f"{activation}_{kept}_ratio_{arm}"]
-        figures.measured(
-            last, [max(seconds, 1e-3)], [entry["value"]], *([end] for end in entry["interval"]), LOOKS[arm]
-        )
-    last.axhline(1, color="black", linewidth=0.8)
-    last.set(xscale="log", yscale="log", xlabel="seconds to pick", title=f"{activation}, d′ = {kept}")
-    figures.legend_below(figure, panels[0], columns=4)
+    for panels, what, when in ((grid[0], "ratio", "final test loss"), (grid[1], "best_ratio", "best test loss")):
+        for ax, activation in zip(panels, tasks, strict=False):
+            draw_ratios(ax, summary["numbers"], activation, sizes, ways, what)
+            ax.set(title=f"{activation}, d = {rows['size'][0]:,}")
+        panels[0].set_ylabel(f"{when} over that of full data")
+        draw_times(panels[-1], summary["numbers"], tasks[0], sizes[len(sizes) // 2], ways, what)
+    figures.legend_below(figure, grid[0, 0], columns=4)
     figure.suptitle(f"Verdict: {summary['verdict']}.", fontsize=9)
     return figure
+
+
+def draw_ratios(
+    ax: Axes, numbers: dict[str, Any], activation: str, sizes: list[int], ways: list[str], what: str
+) -> None:
+    """Ratios of every way against d'; the noise of the full data as a band."""
+    low, high = (np.nan if end is None else end for end in numbers[f"{activation}_ratio_full_again"]["interval"])
+    ax.axhspan(low, high, color="#dddddd", zorder=0, label=LOOKS["full_again"].label)
+    ax.axhline(1, color="black", linewidth=0.8)
+    for shift, arm in zip(np.linspace(-0.04, 0.04, len(ways)), ways, strict=True):
+        entries = [numbers[f"{activation}_{kept}_{what}_{arm}"] for kept in sizes]
+        low, high = zip(*(entry["interval"] for entry in entries), strict=True)
+        values, x = [entry["value"] for entry in entries], np.array(sizes) * np.exp(shift)
+        figures.measured(ax, x, values, low, high, LOOKS[arm])
+        figures.law(ax, x, values, LOOKS[arm])
+    ax.set(xscale="log", yscale="log", xlabel="d′")
+    ax.set_xticks(sizes, [str(kept) for kept in sizes])
+    ax.minorticks_off()
+
+
+def draw_times(ax: Axes, numbers: dict[str, Any], activation: str, kept: int, ways: list[str], what: str) -> None:
+    """Ratios of every way at one d' against the seconds it takes."""
+    for arm in ways:
+        seconds, entry = numbers[f"{activation}_seconds_{arm}"]["value"], numbers[f"{activation}_{kept}_{what}_{arm}"]
+        figures.measured(ax, [max(seconds, 1e-3)], [entry["value"]], *([end] for end in entry["interval"]), LOOKS[arm])
+    ax.axhline(1, color="black", linewidth=0.8)
+    ax.set(xscale="log", yscale="log", xlabel="seconds to pick", title=f"{activation}, d′ = {kept}")
 
 
 if __name__ == "__main__":
