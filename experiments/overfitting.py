@@ -6,8 +6,8 @@ followed along the training, for students of several widths on several d'. Arms,
     squared_loss_coreset    d' weighted samples, moments P_q(x) + y P_r(x) + y^2
     paper_coreset           the same d', moments of (x, y) to a total degree, as published
     subset                  d' random samples
-A coreset tracks the data up to the first stop at which its test loss, relative to that of the full data at the same
-step, exceeds a limit. `compress` estimates its own error from the points alone: does that predict the final ratio?
+A coreset tracks the data until its test loss, relative to that of the full data at the same step, exceeds a limit for
+good. `compress` estimates its own error from the points alone: does that predict the final ratio?
 """
 
 import math
@@ -142,7 +142,9 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     """Final ratios and gaps, how long every coreset tracks the full data, and whether its estimated error tells."""
     draws, numbers = settings["draws"], {}
     limit, most, widths = settings["tracking_limit"], settings["epochs"], sorted(rows["width"].unique())
-    table = Table(caption=f"final test loss over that of full data; epochs of {most} until the ratio exceeds {limit}")
+    table = Table(
+        caption=f"final test loss over that of full data; epochs of {most} until the ratio exceeds {limit} for good"
+    )
     for heading in (
         "width",
         "d -> d'",
@@ -246,7 +248,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
             for width, line in zip(widths, LINES, strict=False):
                 values = [numbers[f"width_{width}_{kept}_{what}_{short}"]["value"] for kept in sizes]
                 ax.plot(sizes, values, color=LOOKS[arm].color, marker=LOOKS[arm].marker, linestyle=line, linewidth=1)
-        ax.set(xscale="log", yscale="log", xlabel="d′")
+        ax.set(xscale="log", yscale="log" if what == "ratio" else "linear", xlabel="d′")
         ax.set_xticks(sizes, [str(kept) for kept in sizes])
         ax.minorticks_off()
     for width, line in zip(widths, LINES, strict=False):

@@ -32,12 +32,14 @@ def geometric(logs: np.ndarray, draws: int) -> tuple[float, tuple[float, float]]
 
 
 def tracked(rows: pl.DataFrame, arm: str, width: int, kept: int, limit: float) -> float:
-    """Epochs before the first stop at which the mean loss ratio to the full data exceeds the limit; all, if none."""
+    """Epochs until the mean loss ratio to the full data exceeds the limit for good; all, if it ends within it.
+
+    The noise of mini-batches lets single stops exceed it; what counts is the last stop that does not.
+    """
     own, full = chosen(rows, arm, width, kept), chosen(rows, "full", width)
     ratios = np.exp(np.mean(np.log(along(own)) - np.log(along(full)), axis=0))
     epochs = paths.numbers(own["at_steps"][0]) / own["steps_per_epoch"][0]
-    lost = np.flatnonzero(ratios > limit)
-    return float(epochs[-1] if not len(lost) else epochs[max(lost[0] - 1, 0)])
+    return float(epochs[np.flatnonzero(ratios <= limit)].max(initial=0.0))
 
 
 def correlation(rows: pl.DataFrame, draws: int) -> tuple[float, tuple[float, float]]:

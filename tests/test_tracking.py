@@ -25,10 +25,10 @@ def rows(curves, errors):
     return pl.DataFrame(made)
 
 
-CURVES = {10: [1.0, 1.5, 2.0, 4.0], 20: [1.0, 1.1, 1.15, 1.3], 40: [1.0, 1.0, 1.0, 1.01]}
+CURVES = {10: [1.0, 1.5, 2.0, 4.0], 20: [1.0, 1.3, 1.15, 1.3], 40: [1.0, 1.0, 1.0, 1.01]}
 
 
-def test_a_coreset_tracks_up_to_the_first_stop_above_the_limit():
+def test_a_coreset_tracks_until_it_exceeds_the_limit_for_good():
     table = rows(CURVES, {10: 1e-1, 20: 1e-2, 40: 1e-3})
     assert [tracking.tracked(table, "coreset", 8, kept, 1.2) for kept in CURVES] == [0, 20, 30]
 
