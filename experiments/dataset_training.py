@@ -273,7 +273,7 @@ def draw_ratios(ax: Axes, names: list[str], numbers: dict[str, Any]) -> None:
         low, high = zip(*(entry["interval"] for entry in entries), strict=True)
         figures.measured(ax, np.arange(len(names)) + shift, [e["value"] for e in entries], low, high, LOOKS[arm])
     ax.axhline(1, color="black", linewidth=0.8)
-    ax.set(yscale="log", xticks=range(len(names)), title="final loss over that of full data")
+    ax.set(yscale="log", xticks=range(len(names)), ylabel="", title="final loss over that of full data")
     ax.set_xticklabels([PANELS[n][0][:3] if n in PANELS else f"(c) {int(n[4:]):,}" for n in names])
 
 
