@@ -1,0 +1,75 @@
+"""A wide two-layer network whose gradient never stores a number for each sample and unit.
+
+Differentiating sum_j u_j s(W_j x_i + b_j) keeps several arrays (samples, units) and reads them back from main memory,
+which at width 10^4 costs thirty times the arithmetic. Here the backward pass computes the pre-activations again, a few
+samples at a time against all units, and adds up the sums over samples
+
+    du_j = sum_i e_i s(z_ij),   db_j = u_j sum_i e_i s'(z_ij),   dW_j = u_j sum_i e_i x_i s'(z_ij),
+
+which stay in a core's cache.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from scaling.networks import ACTIVATIONS, TwoLayer
+
+ROWS = 4  # samples at a time: enough to hide reading the sums, few enough to stay in registers
+CACHED = 1 << 20  # samples times units up to which plain differentiation stays in the cache and is as fast
+
+
+def streamed(network: TwoLayer) -> Callable:
+    """`network.apply` with the same outputs and, up to rounding, the same gradient in the parameters, but faster.
+
+    Returns apply(params, inputs (n, m), multiplicities=None) -> outputs (n,). Inputs are data: their gradient is zero.
+    """
+    outputs = _hidden_sum(ACTIVATIONS[network.activation])
+
+    def apply(params, inputs, multiplicities=None):
+        hidden, output = params["params"]["Dense_0"], params["params"]["Dense_1"]
+        if inputs.shape[0] * hidden["kernel"].shape[1] <= CACHED:
+            return network.apply(params, inputs, multiplicities)
+        weights = output["kernel"][:, 0]
+        if multiplicities is not None and multiplicities[0] is not None:
+            weights = weights * multiplicities[0]
+        return outputs(hidden["kernel"], hidden["bias"], weights, inputs) + output["bias"][0]
+
+    return apply
+
+
+def _hidden_sum(activation: Callable) -> Callable:
+    """(W (m, d), b (d,), u (d,), x (n, m)) -> sum_j u_j s(W_j x + b_j), (n,), with the backward pass above."""
+
+    @jax.custom_vjp
+    def outputs(kernel, bias, weights, inputs):
+        return activation(inputs @ kernel + bias) @ weights
+
+    def forward(*arguments):
+        return outputs(*arguments), arguments
+
+    def backward(arguments, errors):
+        kernel, bias, weights, inputs = arguments
+        short = -len(inputs) % ROWS
+        errors = jnp.pad(errors, (0, short)).reshape(-1, ROWS)
+        inputs = jnp.pad(inputs, ((0, short), (0, 0))).reshape(-1, ROWS, inputs.shape[1])
+
+        def add(sums, rows):
+            terms = [_sums(activation, kernel, bias, x, e) for x, e in zip(*rows, strict=True)]
+            return jax.tree.map(lambda total, *parts: total + sum(parts), sums, *terms), None
+
+        zero = jnp.zeros_like(bias)
+        start = ([zero] * len(kernel), zero, zero)
+        (by_input, by_bias, by_weight), _ = jax.lax.scan(add, start, (inputs, errors))
+        return weights * jnp.stack(by_input), weights * by_bias, by_weight, None
+
+    outputs.defvjp(forward, backward)
+    return outputs
+
+
+def _sums(activation, kernel, bias, x, error):
+    """One sample's terms: e x_a s'(z) for each input a, e s'(z), e s(z), each (d,)."""
+    z = sum(x[a] * row for a, row in enumerate(kernel)) + bias
+    value, slope = jax.jvp(activation, (z,), (jnp.ones_like(z),))
+    return [error * x[a] * slope for a in range(len(kernel))], error * slope, error * value
