@@ -19,6 +19,7 @@ import scaling
 from experiments.progress import Meter, duration
 from experiments.schema import ELSEWHERE, plain
 from scaling import backend
+from scaling.checkpoints import Checkpoint
 from scaling.records import Points, git_commit, point_hash, read_rows, to_json, write_bytes, write_rows, write_text
 
 
@@ -54,7 +55,9 @@ def run(name: str, config: Any, overrides: list[str]) -> Path:
 
     The experiment is a module with `points(config) -> list[Point]`, `work(identity) -> float` (relative cost),
     `measure(identities, tick) -> list[dict]` (identities that differ in their seed alone), `label(identity) -> str`,
-    `analyse(rows, settings) -> Analysis` and `draw(rows, fits, summary) -> Figure`.
+    `analyse(rows, settings) -> Analysis` and `draw(rows, fits, summary) -> Figure`. A measured value that is a list
+    makes a row of each of its entries. An experiment whose settings hold checkpoint_seconds measures each point alone
+    and is given a Checkpoint as well: `measure(identities, tick, checkpoint)`.
 
     Raises:
         RuntimeError: some points failed; names them. All others are on disk.
@@ -69,7 +72,11 @@ def run(name: str, config: Any, overrides: list[str]) -> Path:
     measured_now = measure_missing(experiment, points, store, config, console)
 
     stored = [store.load(point.identity) for point in points]
-    rows = [point.labels | kept["identity"] | kept["values"] for point, kept in zip(points, stored, strict=True)]
+    rows = [
+        point.labels | kept["identity"] | values
+        for point, kept in zip(points, stored, strict=True)
+        for values in spread(kept["values"])
+    ]
     folder = Path(config.results) / name / folder_name(config, overrides)
     table = write_rows(folder / "rows.csv", rows)
     provenance = {
@@ -95,21 +102,33 @@ def run(name: str, config: Any, overrides: list[str]) -> Path:
     return folder
 
 
+def spread(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Measured values as rows: one, or one for each entry of its lists, which are of equal length."""
+    lists = {key: value for key, value in values.items() if isinstance(value, list)}
+    entries = zip(*lists.values(), strict=True) if lists else [()]
+    return [values | dict(zip(lists, entry, strict=True)) for entry in entries]
+
+
 def measure_missing(experiment: Any, points: list[Point], store: Points, config: Any, console: Console) -> int:
     """Measure what is not on disk, each point written the moment it exists; returns how many were measured."""
     missing = {store.path(p.identity): p.identity for p in points if store.load(p.identity) is None}
     if not config.quiet:
         asked = len({store.path(p.identity) for p in points})
-        console.print(f"{asked} points asked for, {asked - len(missing)} on disk, {len(missing)} to measure")
+        started = sum(store.checkpoint(identity).exists() for identity in missing.values())
+        going_on = f", {started} of them from a checkpoint" if started else ""
+        console.print(f"{asked} points asked for, {asked - len(missing)} on disk, {len(missing)} to measure{going_on}")
     if not missing:
         return 0
     facts = {"commit": commit(), **versions()}
     failures: list[tuple[dict, Exception]] = []
+    checkpoint_seconds = getattr(config, "checkpoint_seconds", None)
 
     def one(identities: list[dict], meter: Meter) -> None:
-        clock = time.monotonic()
+        clock, kept = time.monotonic(), []
         try:
-            results = experiment.measure(identities, meter.tick)
+            if checkpoint_seconds is not None:
+                kept = [Checkpoint(store.checkpoint(identities[0]), checkpoint_seconds)]
+            results = experiment.measure(identities, meter.tick, *kept)
         except Exception as error:
             failures.append((identities[0], error))
             return
@@ -118,9 +137,11 @@ def measure_missing(experiment: Any, points: list[Point], store: Points, config:
             when = datetime.now(UTC).isoformat(timespec="seconds")
             store.save(identity, values, {**facts, "seconds": seconds, "finished": when})
             meter.finished(experiment.label(identity))
+        for checkpoint in kept:
+            checkpoint.remove()
         backend.release_programs()
 
-    groups = grouped(list(missing.values()), config.vmap_seeds)
+    groups = grouped(list(missing.values()), config.vmap_seeds if checkpoint_seconds is None else 1)
     groups.sort(key=lambda group: -experiment.work(group[0]))
     total = sum(experiment.work(identity) for identity in missing.values())
     with Meter(len(missing), total, console, config.quiet) as meter, ThreadPoolExecutor(config.workers) as pool:

@@ -43,7 +43,7 @@ class Experiment:
         require(self.vmap_seeds >= 1, "vmap_seeds", self.vmap_seeds, "a whole number from 1")
 
 
-ELSEWHERE = ("preset", "results", "workers", "quiet", "vmap_seeds")
+ELSEWHERE = ("preset", "results", "workers", "quiet", "vmap_seeds", "checkpoint_seconds")
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 Layout under a root such as results/local:
     <experiment>/points/<hash>.json     one measured point: identity, measured values, provenance
+    <experiment>/checkpoints/<hash>/    the state of a point in progress, while it is measured
     <experiment>/<preset>/              what one run asked for: rows.csv and everything made from it
 Files are written under a temporary name and renamed, so a reader never meets half a file, and two jobs may write side
 by side.
@@ -72,6 +73,10 @@ class Points:
     def path(self, identity: dict[str, Any]) -> Path:
         """The file of the point with this identity, measured or not."""
         return self.folder / f"{point_hash(identity)}.json"
+
+    def checkpoint(self, identity: dict[str, Any]) -> Path:
+        """The folder for the state of this point while it is measured."""
+        return self.folder.parent / "checkpoints" / point_hash(identity)
 
     def save(self, identity: dict[str, Any], values: dict[str, Any], provenance: dict[str, Any]) -> None:
         """Put one measured point on disk at once."""

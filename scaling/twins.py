@@ -4,6 +4,7 @@ Twins that start with the same key see the same mini-batches, whatever their wid
 progress, records and checkpoints: a state holds all that the next epoch depends on.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import linen as nn
 
 from scaling.backend import SERIAL
 from scaling.dynamics import compressed
@@ -99,6 +101,28 @@ def predictions(apply: Callable, state: State, inputs: np.ndarray) -> np.ndarray
     n = len(inputs)
     pieces = np.pad(inputs, ((0, -n % PIECE), (0, 0))).reshape(-1, PIECE, inputs.shape[1])
     return np.asarray(_predict(apply, state.params, state.multiplicities, pieces)).reshape(-1)[:n]
+
+
+def step_over_forward(
+    network: nn.Module, twin: Twin, state: State, inputs: jax.Array, labels: jax.Array, batch: int, rounds: int = 3
+) -> float:
+    """Wall time of a training step over that of one jitted forward pass of the same network and batch, a median.
+
+    inputs (n, m), labels (n,): one epoch of them is timed in each round, beside as many forward passes as it has steps.
+    """
+    forward = jax.jit(network.apply, compiler_options=SERIAL)
+    arguments = state.params, jnp.asarray(inputs[:batch]), state.multiplicities
+    steps, ratios = -(-len(labels) // batch), []
+    jax.block_until_ready(forward(*arguments))
+    for _ in range(rounds):
+        times = [time.perf_counter()]
+        jax.block_until_ready(twin.epoch(state, inputs, labels))
+        times.append(time.perf_counter())
+        for _ in range(steps):
+            jax.block_until_ready(forward(*arguments))
+        times.append(time.perf_counter())
+        ratios.append((times[1] - times[0]) / (times[2] - times[1]))
+    return float(np.median(ratios))
 
 
 def pack(state: State) -> dict[str, np.ndarray]:
