@@ -127,16 +127,16 @@ def data(identity: dict[str, Any]) -> tuple[tasks.Dataset, tasks.Dataset]:
 
 
 @functools.cache
-def _trainer(width, activation, optimizer, lr, epochs, batch, train_size, shuffle):
+def _trainer(width, activation, optimizer, lr, epochs, batch, train_size):
     network = TwoLayer(width, activation)
     apply = streamed(network)
     rule = dynamics.optimizer(optimizer, dynamics.cosine(lr, epochs, -(-train_size // batch)))
-    return network, apply, make_twin(apply, rule, batch=batch, shuffle=shuffle)
+    return network, apply, make_twin(apply, rule, batch=batch)
 
 
 def trainer(identity: dict[str, Any], width: int):
     """Network of that width, its fast apply, its Twin; cached, so that points of a shape share one program."""
-    keys = ("activation", "optimizer", "lr", "epochs", "batch", "train_size", "shuffle")
+    keys = ("activation", "optimizer", "lr", "epochs", "batch", "train_size")
     return _trainer(width, *(identity[key] for key in keys))
 
 
@@ -172,4 +172,5 @@ def begin(
     layers, c = TwoLayer(len(multiplicities)).layers, jnp.asarray(multiplicities, jnp.float32)
     counts = occurrences(params, layers, [c if divided else jnp.ones_like(c)])
     key = tasks.purpose(jax.random.key(identity["seed"]), "batches", replicate)
-    return trainer(identity, len(multiplicities))[2].init(params, (c,), counts, key)
+    twin = trainer(identity, len(multiplicities))[2]
+    return twin.init(params, (c,), counts, key, identity["shuffle"])

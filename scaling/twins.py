@@ -25,7 +25,8 @@ class State(NamedTuple):
     """A network on its way: every field is traced, so networks of equal widths share one program.
 
     epoch: those done. multiplicities: one vector a layer, or None. counts: what gradients are divided by, a tree that
-    broadcasts to the parameters. key: of the mini-batches.
+    broadcasts to the parameters. key: of the mini-batches. shuffle: whether each epoch takes the samples in a new
+    order.
     """
 
     params: Any
@@ -34,26 +35,27 @@ class State(NamedTuple):
     multiplicities: Sequence[jax.Array | None]
     counts: Any
     key: jax.Array
+    shuffle: jax.Array
 
 
 class Twin(NamedTuple):
-    """`init(params, multiplicities, counts, key) -> State` and `epoch(state, inputs, labels) -> (state, loss)`.
+    """`init(params, multiplicities, counts, key, shuffle=True) -> State`, and one epoch.
 
-    inputs (n, m), labels (n,); loss: the mean over the epoch of the squared error before each step, a scalar.
+    `epoch(state, inputs (n, m), labels (n,)) -> (state, loss)`; loss: the mean over the epoch of the squared error
+    before each step, a scalar.
     """
 
     init: Callable[..., State]
     epoch: Callable[..., tuple[State, jax.Array]]
 
 
-def make_twin(apply: Callable, rule: optax.GradientTransformation, *, batch: int, shuffle: bool = True) -> Twin:
+def make_twin(apply: Callable, rule: optax.GradientTransformation, *, batch: int) -> Twin:
     """Training on the mean squared error by the compressed dynamics.
 
     Args:
         apply: (params, inputs, multiplicities) -> outputs (n,).
         rule: an optimiser that acts on each unit by itself, with its schedule.
         batch: samples in a mini-batch; the last one of an epoch holds what is left.
-        shuffle: a fresh permutation of the samples every epoch; otherwise always their order.
 
     Raises:
         ValueError: batch is below 1.
@@ -61,15 +63,15 @@ def make_twin(apply: Callable, rule: optax.GradientTransformation, *, batch: int
     if not batch >= 1:
         raise ValueError(f"batch={batch}: accepted are whole numbers from 1")
 
-    def init(params, multiplicities, counts, key) -> State:
-        return State(params, rule.init(params), jnp.int32(0), multiplicities, counts, key)
+    def init(params, multiplicities, counts, key, shuffle=True) -> State:
+        return State(params, rule.init(params), jnp.int32(0), multiplicities, counts, key, jnp.bool_(shuffle))
 
     @partial(jax.jit, compiler_options=SERIAL)
     def epoch(state: State, inputs: jax.Array, labels: jax.Array):
         n = len(labels)
         steps = -(-n // batch)
         key = jax.random.fold_in(state.key, state.epoch)
-        order = jax.random.permutation(key, n) if shuffle else jnp.arange(n)
+        order = jnp.where(state.shuffle, jax.random.permutation(key, n), jnp.arange(n))
         order = jnp.pad(order, (0, steps * batch - n)).reshape(steps, batch)
         real = (jnp.arange(steps * batch) < n).reshape(steps, batch).astype(labels.dtype)
         divided = compressed(rule, state.counts)

@@ -29,6 +29,8 @@ EXPERIMENTS = [
     "landscape",
     "classification",
     "overfitting",
+    "lottery_ticket",
+    "width_scaling",
 ]
 
 

@@ -36,9 +36,11 @@ def problem(n=50):
     return inputs, jnp.sin(3 * inputs[:, 0])
 
 
-def start(twin, network, params, c=None, key=7):
+def start(twin, network, params, c=None, key=7, shuffle=True):
     counts = occurrences(params, network.layers, [c])
-    return twin.init(params, (None if c is None else jnp.asarray(c, jnp.float32),), counts, jax.random.key(key))
+    return twin.init(
+        params, (None if c is None else jnp.asarray(c, jnp.float32),), counts, jax.random.key(key), shuffle
+    )
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -46,8 +48,8 @@ def test_an_epoch_takes_every_sample_once_and_the_rest_as_a_smaller_batch(shuffl
     inputs, labels = problem()
     network = TwoLayer(6, "tanh")
     params = network.init(jax.random.key(0), inputs)
-    twin = twins.make_twin(network.apply, optax.sgd(0.1), batch=16, shuffle=shuffle)
-    state, loss = twin.epoch(start(twin, network, params), inputs, labels)
+    twin = twins.make_twin(network.apply, optax.sgd(0.1), batch=16)
+    state, loss = twin.epoch(start(twin, network, params, shuffle=shuffle), inputs, labels)
     order = np.arange(50)
     if shuffle:
         order = np.asarray(jax.random.permutation(jax.random.fold_in(jax.random.key(7), 0), 50))
