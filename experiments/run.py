@@ -114,7 +114,7 @@ def measure_missing(experiment: Any, points: list[Point], store: Points, config:
     missing = {store.path(p.identity): p.identity for p in points if store.load(p.identity) is None}
     if not config.quiet:
         asked = len({store.path(p.identity) for p in points})
-        started = sum(store.checkpoint(identity).exists() for identity in missing.values())
+        started = sum(any(store.checkpoint(identity).glob("[0-9]*")) for identity in missing.values())
         going_on = f", {started} of them from a checkpoint" if started else ""
         console.print(f"{asked} points asked for, {asked - len(missing)} on disk, {len(missing)} to measure{going_on}")
     if not missing:

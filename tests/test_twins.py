@@ -91,6 +91,10 @@ def test_a_state_goes_through_a_checkpoint_bit_for_bit(tmp_path):
     assert checkpoint.restore() is None
     assert checkpoint.offer(lambda: {"state": {"old": np.zeros(3)}})
     assert checkpoint.offer(lambda: {"state": twins.pack(state)})
+    other = Checkpoint(tmp_path / "here", seconds=0)  # of another process while the first lives
+    assert other.restore() is None and not other.offer(lambda: {})
+    other.remove()
+    checkpoint.lock.close()  # as when the process is killed
     again = Checkpoint(tmp_path / "here", seconds=1000)
     assert not again.offer(lambda: {})
     fresh = start(twin, network, network.init(jax.random.key(3), inputs), np.ones(6), key=9)
@@ -98,7 +102,7 @@ def test_a_state_goes_through_a_checkpoint_bit_for_bit(tmp_path):
     for a, b in ((state, restored), (twin.epoch(state, inputs, labels), twin.epoch(restored, inputs, labels))):
         jax.tree.map(lambda x, y: np.testing.assert_array_equal(raw(x), raw(y)), a, b)
     again.remove()
-    assert not (tmp_path / "here").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def raw(leaf):
