@@ -16,8 +16,8 @@ import jax.numpy as jnp
 
 from scaling.networks import ACTIVATIONS, TwoLayer
 
-ROWS = 4  # samples at a time: enough to hide reading the sums, few enough to stay in registers
-CACHED = 1 << 20  # samples times units up to which plain differentiation stays in the cache and is as fast
+ROWS = 8  # samples at a time: enough to hide reading the sums, few enough to compile soon
+WIDE = 1024  # units from which this is faster; plain differentiation of fewer stays in the cache
 
 
 def streamed(network: TwoLayer) -> Callable:
@@ -29,7 +29,7 @@ def streamed(network: TwoLayer) -> Callable:
 
     def apply(params, inputs, multiplicities=None):
         hidden, output = params["params"]["Dense_0"], params["params"]["Dense_1"]
-        if inputs.shape[0] * hidden["kernel"].shape[1] <= CACHED:
+        if len(hidden["bias"]) < WIDE:
             return network.apply(params, inputs, multiplicities)
         weights = output["kernel"][:, 0]
         if multiplicities is not None and multiplicities[0] is not None:

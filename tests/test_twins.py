@@ -15,7 +15,7 @@ from scaling.units import occurrences, select_units
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sine"])
 def test_streamed_gradients_are_the_gradients(activation, monkeypatch):
-    monkeypatch.setattr(streaming, "CACHED", 0)
+    monkeypatch.setattr(streaming, "WIDE", 0)
     with jax.enable_x64(True):
         network = TwoLayer(30, activation, "float64")
         inputs = jax.random.normal(jax.random.key(0), (23, 3))  # 23 is no multiple of the rows taken at a time
