@@ -208,7 +208,9 @@ def orders(case: Case) -> dict[str, Look]:
 
 
 def band(axes, epochs: np.ndarray, values: np.ndarray, look: Look) -> None:
-    """A line through geometric means over seeds and a band over their range; values (seeds, times)."""
+    """A line through geometric means over seeds and a band over their range; values (seeds, times). The wide network's
+    is thick, for its twins lie upon it."""
     values = np.where(values > 0, values, np.nan)
-    axes.plot(epochs, np.exp(np.log(values).mean(axis=0)), color=look.color, linestyle=look.line, label=look.label)
+    middle, width = np.exp(np.log(values).mean(axis=0)), 3.0 if look is LOOKS["wide"] else 1.2
+    axes.plot(epochs, middle, color=look.color, linestyle=look.line, label=look.label, linewidth=width)
     axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=look.color, alpha=0.12, linewidth=0)
