@@ -38,7 +38,7 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     small = {arm: curves[arm] for arm in SMALL if arm in curves}
     wide, fits, numbers = curves["wide"], {}, {}
     unknown = number(math.nan, (math.nan, math.nan))
-    shared = np.unique(np.concatenate([found.size for found in small.values()])) if small else wide.size
+    shared = small["compressed"].size if "compressed" in small else wide.size
     for arm, found in {"wide": at_sizes(wide, shared), **small}.items():
         chosen = ("power", "power_floor", "stretched", "stretched_floor")
         fits[arm] = laws.compare(found.kept, found.losses, dimension=3, laws=chosen, draws=draws)
@@ -125,11 +125,11 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
             d, loss = published.curve("5b", f"mean_test_loss_{quantity}")
             figures.reference(left, factor * d**power, loss, f"the paper's results, {quantity}", line)
     right.axhline(1, color="black", linewidth=0.8)
-    left.set(xscale="log", yscale="log", xlabel="neurons trained: d, or d′")
+    for axes in (left, right):
+        axes.set_xscale("log", base=2)
+    left.set(yscale="log", xlabel="neurons trained: d, or d′")
     left.set(ylabel="test loss on clean samples", title="lines: power laws")
-    right.set(
-        xscale="log", yscale="log", xlabel="d", ylabel="loss ratio to the wide network", title="1: nothing is lost"
-    )
+    right.set(xlabel="d", ylabel="loss ratio to the wide network", title="1: nothing is lost")
     figures.legend_below(figure, left, columns=3)
     figure.suptitle(f"Verdict: {summary['verdict']}", fontsize=9)
     return figure
