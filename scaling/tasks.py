@@ -2,9 +2,11 @@
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.special import jv
 
@@ -90,3 +92,27 @@ def sample(
     x = INPUTS[distribution](purpose(key, "inputs"), size, inputs)
     labels = target(x) + noise * np.asarray(jax.random.normal(purpose(key, "noise"), (size,)))
     return Dataset(x, labels.astype(np.float32), np.ones(size, np.float32))
+
+
+@partial(jax.jit, static_argnames=("size", "pairs", "segments"))
+def _episodes(key, noise, size, pairs, segments):
+    heights, slopes, places, errors = (purpose(key, name) for name in ("height", "slopes", "places", "noise"))
+    height = 0.5 * jax.random.normal(heights, (size, 1))
+    slope = jax.random.normal(slopes, (size, segments))
+    x = jax.random.uniform(places, (size, pairs + 1))
+    inside = jnp.clip(x[..., None] - jnp.arange(segments) / segments, 0, 1 / segments)
+    y = height + jnp.einsum("nts,ns->nt", inside, slope)
+    seen = y[:, :-1] + noise * jax.random.normal(errors, (size, pairs))
+    tokens = jnp.stack([x[:, :-1], seen], axis=-1).reshape(size, -1)
+    return jnp.concatenate([tokens, x[:, -1:]], axis=1), y[:, -1]
+
+
+def in_context(key: jax.Array, size: int, *, noise: float = 0.3, pairs: int = 8, segments: int = 16) -> Dataset:
+    """Regression in context, Fig. 7 of arXiv 2510.00504: each sample an episode with a function of its own.
+
+    The function is continuous and linear on equal segments of [0, 1], f(0) ~ N(0, 1/4), slopes ~ N(0, 1). Inputs
+    (size, 2 pairs + 1) are the tokens x_1, y_1, ..., x_pairs, y_pairs, x with x uniform and y_i = f(x_i) + N(0,
+    noise^2); labels are f(x). Weights are one.
+    """
+    tokens, labels = map(np.asarray, _episodes(key, noise, size, pairs, segments))
+    return Dataset(tokens, labels, np.ones(size, np.float32))
