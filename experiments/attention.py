@@ -10,6 +10,8 @@ dynamics, gradients divided by multiplicities (the published run left that out).
     subset            random heads as published: not rescaled, so their function is smaller and learns more slowly
     subset_rescaled   the same heads, each of multiplicity d / d'
     undivided         compressed, but gradients not divided by multiplicities
+    compressed_slow   compressed, learning rate times d' / d. Adam moves every head at the same speed, so the function
+                      of d' heads that are not rescaled moves d' / d times as fast, and so does this one
 All arms meet on one plateau after the 250 published steps, so the run goes on, and what is reported beside the loss is
 the distance between prediction functions. A case is a learning rate of Adam.
 """
@@ -41,7 +43,9 @@ __all__ = ["COLUMNS", "PUBLISHED", "Config", "analyse", "draw", "label", "measur
 
 REVISION = 1  # raised whenever a change of code changes what a point measures
 STEPS = 5  # of an epoch, as in the paper
-ARMS = ("wide", "wide_again", "compressed", "compressed_paper", "subset", "subset_rescaled", "undivided")
+ARMS = (
+    "wide", "wide_again", "compressed", "compressed_paper", "subset", "subset_rescaled", "undivided", "compressed_slow",
+)  # fmt: skip
 
 COLUMNS = {
     "revision": "of the code that measures",
@@ -141,9 +145,15 @@ def recorded(epochs: int) -> list[int]:
     return sorted({0, epochs, *(round(2 ** (i / 4)) for i in range(4 * epochs.bit_length()))} & set(range(epochs + 1)))
 
 
+def trainer(identity: dict[str, Any], arm: str):
+    """Layer of an arm, its fast apply, its Twin; cached, so that points of a shape share one program."""
+    d, kept, lr = (identity[key] for key in ("heads", "kept", "lr"))
+    slower = kept / d if arm == "compressed_slow" else 1.0
+    return _trainer(d if arm.startswith("wide") else kept, slower * lr, identity["batch"])
+
+
 @functools.cache
-def trainer(heads: int, lr: float, batch: int):
-    """Layer of so many heads, its fast apply, its Twin; cached, so that points of a shape share one program."""
+def _trainer(heads, lr, batch):
     network = MultiHeadAttention(heads)
     apply = scalar_heads(network)
     return network, apply, make_twin(apply, dynamics.optimizer("adam", lambda step: lr), batch=batch, shuffle=False)
@@ -168,12 +178,13 @@ def start(identity: dict[str, Any]) -> tuple[dict[str, State], float]:
         "subset": (few, np.ones(kept)),
         "subset_rescaled": (few, np.full(kept, d / kept)),
         "undivided": compressed,
+        "compressed_slow": compressed,
     }
     states = {}
     for arm, (params, multiplicities) in chosen.items():
         c = jnp.asarray(multiplicities, jnp.float32)
         counts = occurrences(params, (layer,), [jnp.ones_like(c) if arm == "undivided" else c])
-        states[arm] = trainer(len(c), identity["lr"], identity["batch"])[2].init(params, (c,), counts, root)
+        states[arm] = trainer(identity, arm)[2].init(params, (c,), counts, root)
     return states, seconds
 
 
@@ -188,7 +199,7 @@ def measure(
     found |= checkpoint.restore() or {"seconds": np.float64(seconds)}
     if "states" in found:
         states = {arm: unpack(arrays, states[arm]) for arm, arrays in found.pop("states").items()}
-    twins = {arm: trainer(len(state.multiplicities[0]), identity["lr"], batch) for arm, state in states.items()}
+    twins = {arm: trainer(identity, arm) for arm in ARMS}
     test = episodes(identity, identity["test_size"], "test")
     for epoch in range(int(states["wide"].epoch), identity["epochs"] + 1):
         if epoch in times:

@@ -12,7 +12,7 @@ from experiments.arms import interval_text
 from experiments.run import Analysis, number
 from experiments.ticket import Case, band, case_of
 from scaling import figures, laws
-from scaling.figures import BLACK, BLUE, ORANGE, RED, SKY, Look
+from scaling.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY, Look
 
 LOOKS = {
     "wide": Look("full layer", BLACK, ""),
@@ -22,6 +22,7 @@ LOOKS = {
     "subset": Look("random heads, as published", RED, "", "--"),
     "subset_rescaled": Look("random heads, rescaled by d/d′", RED, ""),
     "undivided": Look("compressed, gradients not divided", SKY, "", "--"),
+    "compressed_slow": Look("compressed, learning rate times d′/d", GREEN, "", "--"),
 }
 RUN = 50  # epochs of the published run
 PUBLISHED_CASE = "lr_0.0001"
@@ -70,6 +71,7 @@ def numbers_of(case: Case, draws: int) -> dict[str, Any]:
         loss = case.losses[arm]
         found[f"published_log_ratio_{arm}"] = estimate(largest, draws, loss[:, published_run], wide[:, published_run])
         found[f"late_log_ratio_{arm}"] = estimate(largest, draws, loss[:, late], wide[:, late])
+        found[f"published_mean_ratio_{arm}"] = estimate(ratio, draws, loss[:, published_run], wide[:, published_run])
         found[f"final_ratio_{arm}"] = estimate(ratio, draws, loss[:, -1:], wide[:, -1:])
         far = case.distances[arm][:, -1:]
         found[f"final_distance_{arm}"] = estimate(ratio, draws, far, np.ones_like(far))
@@ -129,7 +131,9 @@ def sentence(numbers: dict[str, Any], names: list[str]) -> str:
             f"{factor['wide_again']:.2f}, random heads rescaled {factor['subset_rescaled']:.2f}, as published "
             f"{factor['subset']:.2f}); its predictions are {value[f'{name}_early_advantage_compressed']:.1f} times "
             f"closer than those of random heads rescaled, later {value[f'{name}_late_advantage_compressed']:.1f} "
-            f"times, where least {value[f'{name}_least_advantage_compressed']:.2f} times"
+            f"times, where least {value[f'{name}_least_advantage_compressed']:.2f} times; the mean loss of the random "
+            f"heads as published is {value[f'{name}_published_mean_ratio_subset']:.2f} times the full layer's there, that "
+            f"of the compressed layer at their speed {value[f'{name}_published_mean_ratio_compressed_slow']:.2f} times"
         )
     return "; ".join(parts) + f". A training step costs {value['step_over_forward']:.1f} forward passes."
 
@@ -149,7 +153,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
                 band(losses, case.epochs, case.losses[arm], look)
             if arm not in ("wide", "wide_again"):
                 band(ratios, case.epochs, case.losses[arm] / case.losses["wide"], look)
-            if arm not in ("wide", "subset"):
+            if arm not in ("wide", "subset", "compressed_slow"):
                 band(distances, case.epochs, case.distances[arm], look)
         if name == PUBLISHED_CASE:
             for arm, line in (("wide", "-"), ("compressed", "--"), ("subset", ":")):

@@ -31,6 +31,8 @@ EXPERIMENTS = [
     "overfitting",
     "lottery_ticket",
     "width_scaling",
+    "attention",
+    "depth",
 ]
 
 

@@ -1,0 +1,136 @@
+"""What the rows of experiments.depth say: units needed in each layer, distances from the wide network; the figure."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from experiments.arms import interval_text
+from experiments.run import Analysis, number
+from scaling import figures, laws
+from scaling.figures import BLUE, GREEN, ORANGE, PURPLE, Look
+
+PUBLISHED: dict[str, tuple[str, str, str]] = {}  # the paper leaves depth open
+COLORS, MARKERS = (BLUE, ORANGE, GREEN, PURPLE), ("o", "s", "^", "v")
+LINES = ("-", "--", ":", "-.")
+CLAIM = (
+    "Depth costs nothing in accuracy: compressed to the same order of moments in every hidden layer, three- and "
+    "four-layer networks are, relative to their outputs, about as far from the wide networks as two-layer networks are "
+    "(the settings' tolerance says how much farther is accepted), though what they must keep multiplies from layer to "
+    "layer."
+)
+
+
+def matrix(rows: pl.DataFrame, column: str, **where: Any) -> np.ndarray:
+    """A column by seed and width, (seeds, widths), both increasing, of the rows selected."""
+    chosen = rows.filter(*(pl.col(key) == value for key, value in where.items())).sort("seed", "width")
+    widths = chosen["width"].n_unique()
+    return chosen[column].cast(pl.Float64).to_numpy().reshape(-1, max(widths, 1))
+
+
+def estimate(logs: np.ndarray, draws: int) -> dict[str, Any]:
+    """exp of the mean over widths of logs (seeds, widths), with its interval over seeds."""
+    value = np.exp(logs.mean())
+    drawn = np.exp(logs[laws.bootstrap_indices(len(logs), draws)].mean(axis=(1, 2)))
+    return number(value, laws.interval(drawn, value, len(logs), log=True))
+
+
+def slope(logs: np.ndarray, widths: np.ndarray, draws: int) -> dict[str, Any]:
+    """Exponent of the width in a quantity of logarithms (seeds, widths), with its interval over seeds."""
+    lever = np.log(widths) - np.log(widths).mean()
+    each = logs @ lever / np.sum(lever**2)
+    drawn = each[laws.bootstrap_indices(len(each), draws)].mean(axis=1)
+    return number(each.mean(), laws.interval(drawn, each.mean(), len(each)))
+
+
+def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
+    """Distances of deeper networks beside those of the two-layer network, and the units that they keep."""
+    draws, numbers, cost = settings["draws"], {}, {}
+    table = Table(caption="geometric means over widths and seeds, 95 % intervals over seeds")
+    for heading in ("hidden layers", "order", "units", "distance", "after training", "random units", "beside depth 1"):
+        table.add_column(heading)
+    shown = rows.filter(pl.col("every_layer"))
+    for depth, order in shown.select("depth", "order").unique().sort("depth", "order").iter_rows():
+        name, chosen = f"depth_{depth}_order_{order}", {"depth": depth, "order": order}
+        few, some = ({**chosen, "arm": arm} for arm in ("compressed", "subset"))
+        mine = shown.filter(depth=depth, order=order)
+        widths = mine["width"].unique().sort().to_numpy()
+        found = {
+            "distance": estimate(np.log(matrix(shown, "distance", **few)), draws),
+            "last_distance": estimate(np.log(matrix(shown, "last_distance", **few)), draws),
+            "loss_ratio": estimate(np.log(matrix(shown, "loss_ratio", **few)), draws),
+            "distance_subset": estimate(np.log(matrix(shown, "distance", **some)), draws),
+            "last_distance_subset": estimate(np.log(matrix(shown, "last_distance", **some)), draws),
+        }
+        if len(widths) > 1:
+            found["width_exponent"] = slope(np.log(matrix(shown, "distance", **few)), widths, draws)
+        units = [int(kept) for kept in str(mine["units"][0]).split()]
+        found |= {f"units_layer_{i + 1}": number(kept) for i, kept in enumerate(units)}
+        beside = shown.filter(depth=1, order=order, arm="compressed").filter(pl.col("width").is_in(widths.tolist()))
+        if depth > 1 and len(beside):
+            logs = np.log(matrix(shown, "distance", **few)) - np.log(matrix(beside, "distance"))
+            cost[name] = found["distance_ratio"] = estimate(logs, draws)
+        numbers |= {f"{name}_{key}": entry for key, entry in found.items()}
+        texts = [
+            interval_text(found[key]["value"], found[key]["interval"]) if key in found else ""
+            for key in ("distance", "last_distance", "distance_subset", "distance_ratio")
+        ]
+        table.add_row(str(depth), str(order), " ".join(map(str, units)), *texts)
+    verdict = judge(cost, settings["tolerance"])
+    return Analysis({}, {"claim": CLAIM, "verdict": verdict, "numbers": numbers}, table, sentence(rows, numbers, cost))
+
+
+def judge(cost: dict[str, Any], tolerance: float) -> str:
+    """supported: all of every ratio's interval within the tolerance; not supported: all of one beyond it."""
+    intervals = [entry["interval"] for entry in cost.values()]
+    if any(low > tolerance for low, _ in intervals):
+        return "not supported"
+    return "supported" if intervals and all(high <= tolerance for _, high in intervals) else "inconclusive"
+
+
+def sentence(rows: pl.DataFrame, numbers: dict[str, Any], cost: dict[str, Any]) -> str:
+    """The verdict for a newcomer."""
+    parts = []
+    for name, entry in cost.items():
+        _, depth, _, order = name.split("_")
+        units = [int(numbers[f"{name}_units_layer_{i + 1}"]["value"]) for i in range(int(depth))]
+        parts.append(
+            f"{depth} hidden layers at order {order} keep {', '.join(map(str, units))} units, from the first, and are "
+            f"{entry['value']:.1f} times as far from the wide network as one hidden layer of {units[-1]} "
+            f"(random units {numbers[f'{name}_distance_subset']['value']:.1f} times its outputs away, compressed "
+            f"{numbers[f'{name}_distance']['value']:.2f})"
+        )
+    return ("; ".join(parts) or "no deeper network had more units than moments in every layer") + "."
+
+
+def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> Figure:
+    """Distances at the start and after training against the width, and what every layer keeps."""
+    figure, panels = figures.new_figure(3, width=4.0, height=3.4)
+    start, end, kept = panels[0]
+    shown = rows.filter(pl.col("every_layer"))
+    for depth, order in shown.select("depth", "order").unique().sort("depth", "order").iter_rows():
+        color, marker = COLORS[(depth - 1) % 4], MARKERS[(order - 1) % 4]
+        look = Look(f"{depth + 1} layers, order {order}", color, marker, LINES[(order - 1) % 4])
+        widths = shown.filter(depth=depth, order=order)["width"].unique().sort().to_numpy()
+        for axes, column in ((start, "distance"), (end, "last_distance")):
+            for arm, mine in (("compressed", look), ("subset", look._replace(label="", filled=False, line=""))):
+                values = matrix(shown, column, depth=depth, order=order, arm=arm)
+                means = np.exp(np.log(values).mean(axis=0))
+                figures.measured(axes, widths, means, values.min(axis=0), values.max(axis=0), mine._replace(line=""))
+                if arm == "compressed":
+                    figures.law(axes, widths, means, look)
+        units = [int(size) for size in str(shown.filter(depth=depth, order=order)["units"][0]).split()]
+        kept.plot(range(1, depth + 1), units, color=color, marker=marker, linestyle=look.line)
+    for axes, title in ((start, "at initialisation"), (end, "after training")):
+        axes.set(xscale="log", yscale="log", xlabel="width d of every hidden layer", title=title)
+        axes.set_xticks(sorted(rows["width"].unique()), labels=map(str, sorted(rows["width"].unique())))
+        axes.minorticks_off()
+    start.set_ylabel("distance to the wide network")
+    kept.set(yscale="log", xlabel="hidden layer, from the input", ylabel="units it keeps", title="needed d′")
+    kept.set_xticks(range(1, rows["depth"].max() + 1))
+    figures.legend_below(figure, start, 4)
+    title = f"Verdict: {summary['verdict']}.  Filled: compressed; open: random units, rescaled; bars: range over seeds"
+    figure.suptitle(title, fontsize=9)
+    return figure
