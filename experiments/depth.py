@@ -6,7 +6,7 @@ width of the next layer, even a compressed one. Compressed to the same order k o
 one, the needed d' multiplies towards the input, see scaling.deep. This experiment compresses networks of one, two and
 three hidden layers (two-, three- and four-layer networks) at default initialisation, of several widths and to several
 orders, and trains wide and compressed networks side by side. Arms beside the wide network:
-    compressed   every hidden layer to order k, where it has more units than moments
+    compressed   every hidden layer to order k; only networks with more units than moments in all of them are taken
     subset       as many random units of every layer, each of multiplicity d / d'
 """
 
@@ -53,7 +53,6 @@ COLUMNS = {
     "epochs": "passes over the training samples",
     "arm": "which network; those beside the wide one are explained in experiments/depth.py",
     "units": "units that each hidden layer keeps, first to last",
-    "every_layer": "whether every hidden layer was compressed; otherwise some have no more units than moments",
     "distance": "rms difference of predictions to the wide network's before training, over the rms of its predictions",
     "last_distance": "the same after training",
     "loss_ratio": "test loss after training over that of the wide network",
@@ -92,6 +91,8 @@ class Config(Experiment):
         require(
             1 in self.depths and len(self.depths) > 1, "depths", show(self.depths), "a list with 1 and a larger one"
         )
+        least = sizes(max(self.depths), min(self.orders), self.components)[0] + 1
+        require(max(self.widths) >= least, "widths", show(self.widths), f"a list with a width from {least}")
         require(self.first_seed >= 0, "first_seed", self.first_seed, "a whole number from 0")
         require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
         require(0 <= self.noise < math.inf, "noise", self.noise, "a number from 0")
@@ -100,7 +101,7 @@ class Config(Experiment):
 
 
 def points(config: Config) -> list[Point]:
-    """One point for each depth, width, order and seed in which the last hidden layer can be compressed."""
+    """One point for each depth, width, order and seed in which every hidden layer has more units than moments."""
     keys = ("components", "train_size", "test_size", "noise", "batch", "epochs", "lr")
     shared = {"revision": REVISION} | {key: getattr(config, key) for key in keys}
     shared["activation"] = config.activation.name
@@ -109,7 +110,7 @@ def points(config: Config) -> list[Point]:
         for depth in config.depths
         for width in config.widths
         for order in config.orders
-        if sizes(1, order, config.components)[0] < width
+        if sizes(depth, order, config.components)[0] < width
         for seed in range(config.first_seed, config.first_seed + config.seeds)
     ]
 
@@ -190,7 +191,6 @@ def measured(identity: dict[str, Any], tick: Callable[[float], None]) -> dict[st
     return {
         "arm": few,
         "units": " ".join(map(str, kept)),
-        "every_layer": max(kept) < identity["width"],
         "distance": [float(far[arm][0]) for arm in few],
         "last_distance": [float(far[arm][1]) for arm in few],
         "loss_ratio": [float(errors[arm] / errors["wide"]) for arm in few],

@@ -132,8 +132,8 @@ def sentence(numbers: dict[str, Any], names: list[str]) -> str:
             f"{factor['subset']:.2f}); its predictions are {value[f'{name}_early_advantage_compressed']:.1f} times "
             f"closer than those of random heads rescaled, later {value[f'{name}_late_advantage_compressed']:.1f} "
             f"times, where least {value[f'{name}_least_advantage_compressed']:.2f} times; the mean loss of the random "
-            f"heads as published is {value[f'{name}_published_mean_ratio_subset']:.2f} times the full layer's there, that "
-            f"of the compressed layer at their speed {value[f'{name}_published_mean_ratio_compressed_slow']:.2f} times"
+            f"heads as published is {value[f'{name}_published_mean_ratio_subset']:.2f} times the full layer's, that of "
+            f"the compressed layer at their speed {value[f'{name}_published_mean_ratio_compressed_slow']:.2f} times"
         )
     return "; ".join(parts) + f". A training step costs {value['step_over_forward']:.1f} forward passes."
 

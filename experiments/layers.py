@@ -51,26 +51,25 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     table = Table(caption="geometric means over widths and seeds, 95 % intervals over seeds")
     for heading in ("hidden layers", "order", "units", "distance", "after training", "random units", "beside depth 1"):
         table.add_column(heading)
-    shown = rows.filter(pl.col("every_layer"))
-    for depth, order in shown.select("depth", "order").unique().sort("depth", "order").iter_rows():
+    for depth, order in rows.select("depth", "order").unique().sort("depth", "order").iter_rows():
         name, chosen = f"depth_{depth}_order_{order}", {"depth": depth, "order": order}
         few, some = ({**chosen, "arm": arm} for arm in ("compressed", "subset"))
-        mine = shown.filter(depth=depth, order=order)
+        mine = rows.filter(depth=depth, order=order)
         widths = mine["width"].unique().sort().to_numpy()
         found = {
-            "distance": estimate(np.log(matrix(shown, "distance", **few)), draws),
-            "last_distance": estimate(np.log(matrix(shown, "last_distance", **few)), draws),
-            "loss_ratio": estimate(np.log(matrix(shown, "loss_ratio", **few)), draws),
-            "distance_subset": estimate(np.log(matrix(shown, "distance", **some)), draws),
-            "last_distance_subset": estimate(np.log(matrix(shown, "last_distance", **some)), draws),
+            "distance": estimate(np.log(matrix(rows, "distance", **few)), draws),
+            "last_distance": estimate(np.log(matrix(rows, "last_distance", **few)), draws),
+            "loss_ratio": estimate(np.log(matrix(rows, "loss_ratio", **few)), draws),
+            "distance_subset": estimate(np.log(matrix(rows, "distance", **some)), draws),
+            "last_distance_subset": estimate(np.log(matrix(rows, "last_distance", **some)), draws),
         }
         if len(widths) > 1:
-            found["width_exponent"] = slope(np.log(matrix(shown, "distance", **few)), widths, draws)
+            found["width_exponent"] = slope(np.log(matrix(rows, "distance", **few)), widths, draws)
         units = [int(kept) for kept in str(mine["units"][0]).split()]
         found |= {f"units_layer_{i + 1}": number(kept) for i, kept in enumerate(units)}
-        beside = shown.filter(depth=1, order=order, arm="compressed").filter(pl.col("width").is_in(widths.tolist()))
+        beside = rows.filter(depth=1, order=order, arm="compressed").filter(pl.col("width").is_in(widths.tolist()))
         if depth > 1 and len(beside):
-            logs = np.log(matrix(shown, "distance", **few)) - np.log(matrix(beside, "distance"))
+            logs = np.log(matrix(rows, "distance", **few)) - np.log(matrix(beside, "distance"))
             cost[name] = found["distance_ratio"] = estimate(logs, draws)
         numbers |= {f"{name}_{key}": entry for key, entry in found.items()}
         texts = [
@@ -109,26 +108,25 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
     """Distances at the start and after training against the width, and what every layer keeps."""
     figure, panels = figures.new_figure(3, width=4.0, height=3.4)
     start, end, kept = panels[0]
-    shown = rows.filter(pl.col("every_layer"))
-    for depth, order in shown.select("depth", "order").unique().sort("depth", "order").iter_rows():
+    for depth, order in rows.select("depth", "order").unique().sort("depth", "order").iter_rows():
         color, marker = COLORS[(depth - 1) % 4], MARKERS[(order - 1) % 4]
         look = Look(f"{depth + 1} layers, order {order}", color, marker, LINES[(order - 1) % 4])
-        widths = shown.filter(depth=depth, order=order)["width"].unique().sort().to_numpy()
+        widths = rows.filter(depth=depth, order=order)["width"].unique().sort().to_numpy()
         for axes, column in ((start, "distance"), (end, "last_distance")):
             for arm, mine in (("compressed", look), ("subset", look._replace(label="", filled=False, line=""))):
-                values = matrix(shown, column, depth=depth, order=order, arm=arm)
+                values = matrix(rows, column, depth=depth, order=order, arm=arm)
                 means = np.exp(np.log(values).mean(axis=0))
                 figures.measured(axes, widths, means, values.min(axis=0), values.max(axis=0), mine._replace(line=""))
                 if arm == "compressed":
                     figures.law(axes, widths, means, look)
-        units = [int(size) for size in str(shown.filter(depth=depth, order=order)["units"][0]).split()]
+        units = [int(size) for size in str(rows.filter(depth=depth, order=order)["units"][0]).split()]
         kept.plot(range(1, depth + 1), units, color=color, marker=marker, linestyle=look.line)
     for axes, title in ((start, "at initialisation"), (end, "after training")):
         axes.set(xscale="log", yscale="log", xlabel="width d of every hidden layer", title=title)
         axes.set_xticks(sorted(rows["width"].unique()), labels=map(str, sorted(rows["width"].unique())))
-        axes.minorticks_off()
+        axes.set_xticks([], minor=True)
     start.set_ylabel("distance to the wide network")
-    kept.set(yscale="log", xlabel="hidden layer, from the input", ylabel="units it keeps", title="needed d′")
+    kept.set(yscale="log", xlabel="hidden layer, from the input", ylabel="units it keeps", title="kept in each layer")
     kept.set_xticks(range(1, rows["depth"].max() + 1))
     figures.legend_below(figure, start, 4)
     title = f"Verdict: {summary['verdict']}.  Filled: compressed; open: random units, rescaled; bars: range over seeds"

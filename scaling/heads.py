@@ -44,10 +44,11 @@ def _outputs(strength, read, tokens):
 def _mean(slope, row):
     """Mean and variance (h,) of the tokens x (T,) under weights exp(s x_t), s (h,)."""
     largest = jnp.maximum(slope * row.max(), slope * row.min())
-    shares = [jnp.exp(slope * x - largest) for x in row]
-    total = sum(shares)
-    mean = sum(p * x for p, x in zip(shares, row, strict=True)) / total
-    return mean, sum(p * x * x for p, x in zip(shares, row, strict=True)) / total - mean**2
+    shares = jnp.exp(slope * row[:, None] - largest)
+    powers = jnp.stack([jnp.ones_like(row), row, row**2])
+    total, first, second = jnp.matmul(powers, shares, precision="highest")
+    mean = first / total
+    return mean, second / total - mean**2
 
 
 def _forward(strength, read, tokens):

@@ -83,7 +83,7 @@ def synthetic(factor):
                     far = noise * (width / 64) ** 0.5 * (1.0 if arm == "subset" else 0.1 * factor ** (hidden - 1))
                     where = {"seed": seed, "width": width, "depth": hidden, "order": 1, "arm": arm, "units": units}
                     rows.append(where | {"distance": far, "last_distance": far, "loss_ratio": 1.0})
-    return pl.DataFrame(rows).with_columns(every_layer=True)
+    return pl.DataFrame(rows)
 
 
 @pytest.mark.parametrize("factor, verdict", [(1.2, "supported"), (5.0, "not supported")])
