@@ -77,6 +77,7 @@ class Config(Experiment):
     epochs: int
     lr: float
     tolerance: float  # how many times farther than the two-layer network a deeper one may be
+    target: float  # distance for which the units needed are reported
     draws: int  # of the bootstrap over seeds
 
     def __post_init__(self) -> None:
@@ -97,6 +98,7 @@ class Config(Experiment):
         require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
         require(0 <= self.noise < math.inf, "noise", self.noise, "a number from 0")
         require(0 < self.lr < math.inf, "lr", self.lr, "a positive number")
+        require(0 < self.target < math.inf, "target", self.target, "a positive number")
         require(1 <= self.tolerance < math.inf, "tolerance", self.tolerance, "a number from 1")
 
 

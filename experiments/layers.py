@@ -45,6 +45,31 @@ def slope(logs: np.ndarray, widths: np.ndarray, draws: int) -> dict[str, Any]:
     return number(each.mean(), laws.interval(drawn, each.mean(), len(each)))
 
 
+def needed(rows: pl.DataFrame, depth: int, target: float, draws: int) -> dict[str, Any]:
+    """Units that each layer needs at the largest width for a distance of `target`, interpolated between orders.
+
+    Empty where no order reaches it, or the lowest one already does.
+    """
+    widest = rows.filter(depth=depth, arm="compressed", width=rows["width"].max()).sort("seed", "order")
+    orders = widest["order"].n_unique()
+    if not orders:
+        return {}
+    logs = np.log(widest["distance"].to_numpy()).reshape(-1, orders)
+    kept = np.array([[int(size) for size in str(text).split()] for text in widest["units"][:orders]])
+    drawn = logs[laws.bootstrap_indices(len(logs), draws)].mean(axis=1)
+    curves = np.minimum.accumulate(np.vstack([logs.mean(axis=0), drawn]), axis=1)
+    if not curves[0, -1] <= np.log(target) < curves[0, 0]:
+        return {}
+    found = {}
+    for i, units in enumerate(kept.T):
+        at = np.exp([np.interp(-np.log(target), -curve, np.log(units)) for curve in curves])
+        at[1:][(curves[1:, -1] > np.log(target)) | (curves[1:, 0] <= np.log(target))] = np.nan
+        found[f"depth_{depth}_needed_units_layer_{i + 1}"] = number(
+            at[0], laws.interval(at[1:], at[0], len(logs), log=True)
+        )
+    return found
+
+
 def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     """Distances of deeper networks beside those of the two-layer network, and the units that they keep."""
     draws, numbers, cost = settings["draws"], {}, {}
@@ -77,8 +102,12 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
             for key in ("distance", "last_distance", "distance_subset", "distance_ratio")
         ]
         table.add_row(str(depth), str(order), " ".join(map(str, units)), *texts)
+    for depth in rows["depth"].unique().sort():
+        numbers |= needed(rows, depth, settings["target"], draws)
     verdict = judge(cost, settings["tolerance"])
-    return Analysis({}, {"claim": CLAIM, "verdict": verdict, "numbers": numbers}, table, sentence(rows, numbers, cost))
+    return Analysis(
+        {}, {"claim": CLAIM, "verdict": verdict, "numbers": numbers}, table, sentence(numbers, cost, settings)
+    )
 
 
 def judge(cost: dict[str, Any], tolerance: float) -> str:
@@ -89,7 +118,7 @@ def judge(cost: dict[str, Any], tolerance: float) -> str:
     return "supported" if intervals and all(high <= tolerance for _, high in intervals) else "inconclusive"
 
 
-def sentence(rows: pl.DataFrame, numbers: dict[str, Any], cost: dict[str, Any]) -> str:
+def sentence(numbers: dict[str, Any], cost: dict[str, Any], settings: dict[str, Any]) -> str:
     """The verdict for a newcomer."""
     parts = []
     for name, entry in cost.items():
@@ -101,6 +130,11 @@ def sentence(rows: pl.DataFrame, numbers: dict[str, Any], cost: dict[str, Any]) 
             f"(random units {numbers[f'{name}_distance_subset']['value']:.1f} times its outputs away, compressed "
             f"{numbers[f'{name}_distance']['value']:.2f})"
         )
+    for depth in settings["depths"]:
+        keys = [f"depth_{depth}_needed_units_layer_{i + 1}" for i in range(depth)]
+        if keys[0] in numbers:
+            units = ", ".join(f"{numbers[key]['value']:.0f}" for key in keys)
+            parts.append(f"for a distance of {settings['target']:g} a depth of {depth} needs about {units} units")
     return ("; ".join(parts) or "no deeper network had more units than moments in every layer") + "."
 
 

@@ -88,9 +88,22 @@ def synthetic(factor):
 
 @pytest.mark.parametrize("factor, verdict", [(1.2, "supported"), (5.0, "not supported")])
 def test_the_verdict_follows_the_rows(factor, verdict):
-    analysis = layers.analyse(synthetic(factor), {"draws": 200, "tolerance": 2.0})
+    analysis = layers.analyse(synthetic(factor), {"draws": 200, "tolerance": 2.0, "target": 0.5, "depths": [1, 2]})
     values = {name: entry["value"] for name, entry in analysis.summary["numbers"].items()}
     assert analysis.summary["verdict"] == verdict
     assert values["depth_2_order_1_distance_ratio"] == pytest.approx(factor, rel=0.02)
     assert values["depth_2_order_1_width_exponent"] == pytest.approx(0.5, abs=0.02)
     assert (values["depth_2_order_1_units_layer_1"], values["depth_2_order_1_units_layer_2"]) == (36, 8)
+
+
+def test_units_needed_are_interpolated_between_orders_at_the_largest_width():
+    rows = [
+        {"seed": seed, "width": width, "depth": 2, "order": order, "arm": "compressed", "units": units, "distance": far}
+        for seed in range(4)
+        for width, scale in ((64, 9.0), (128, 1.0))
+        for order, units, far in ((1, "36 8", scale), (2, "144 32", 0.25 * scale))
+    ]
+    found = layers.needed(pl.DataFrame(rows), 2, 0.5, 50)
+    values = [found[f"depth_2_needed_units_layer_{i}"]["value"] for i in (1, 2)]
+    assert values == pytest.approx([72, 16])  # distance ~ 1 / units: half the distance at twice the units
+    assert layers.needed(pl.DataFrame(rows), 2, 0.1, 50) == {} == layers.needed(pl.DataFrame(rows), 1, 0.5, 50)
