@@ -156,7 +156,7 @@ def trainer(identity: dict[str, Any], arm: str):
 def _trainer(heads, lr, batch):
     network = MultiHeadAttention(heads)
     apply = scalar_heads(network)
-    return network, apply, make_twin(apply, dynamics.optimizer("adam", lambda step: lr), batch=batch, shuffle=False)
+    return network, apply, make_twin(apply, dynamics.optimizer("adam", lambda step: lr), batch=batch)
 
 
 def start(identity: dict[str, Any]) -> tuple[dict[str, State], float]:
@@ -184,7 +184,7 @@ def start(identity: dict[str, Any]) -> tuple[dict[str, State], float]:
     for arm, (params, multiplicities) in chosen.items():
         c = jnp.asarray(multiplicities, jnp.float32)
         counts = occurrences(params, (layer,), [jnp.ones_like(c) if arm == "undivided" else c])
-        states[arm] = trainer(identity, arm)[2].init(params, (c,), counts, root)
+        states[arm] = trainer(identity, arm)[2].init(params, (c,), counts, root, shuffle=False)
     return states, seconds
 
 

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from experiments import published
+from experiments import published, ticket
 from experiments.arms import interval_text
 from experiments.run import Analysis, number
 from experiments.ticket import Case, band, case_of
@@ -15,7 +15,7 @@ from scaling import figures, laws
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY, Look
 
 LOOKS = {
-    "wide": Look("full layer", BLACK, ""),
+    "wide": ticket.LOOKS["wide"],
     "wide_again": Look("full layer, other episodes", BLACK, "", ":"),
     "compressed": Look("compressed, moments of the layer's form", BLUE, ""),
     "compressed_paper": Look("compressed, paper's moments", ORANGE, ""),
