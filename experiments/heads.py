@@ -16,7 +16,7 @@ from scaling.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY, Look
 
 LOOKS = {
     "wide": ticket.LOOKS["wide"],
-    "wide_again": Look("full layer, other episodes", BLACK, "", ":"),
+    "wide_again": Look("wide, other episodes", BLACK, "", ":"),
     "compressed": Look("compressed, moments of the layer's form", BLUE, ""),
     "compressed_paper": Look("compressed, paper's moments", ORANGE, ""),
     "subset": Look("random heads, as published", RED, "", "--"),
