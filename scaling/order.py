@@ -28,12 +28,14 @@ def largest_order(dimension: int, size: int, most: int | None = None) -> int:
 def choose_order(points, weights, size: int) -> tuple[int, float]:
     """The order with the smallest estimated error for this size, and that error.
 
-    points: (d, m), weights: (d,). Raises ValueError when the size cannot keep order 1.
+    Where the probes are kept to rounding they cannot tell orders apart any more; half as many degrees again, if the
+    size has room for them, serve functions that are less smooth. points: (d, m), weights: (d,).
+    Raises ValueError when the size cannot keep order 1.
     """
     d, m = points.shape
-    best = None
+    best, most = None, largest_order(m, size, MOST)
     points, weights, places, d = _sample(points, weights)
-    for order in range(1, largest_order(m, size, MOST) + 1):
+    for order in range(1, most + 1):
         space = MomentSpace.total_degree(m, order)
         shrunk = size * len(points) // d if len(points) < d else size
         error = estimated_error(points, weights, space, size // space.size, max(1, shrunk), places)
@@ -41,7 +43,7 @@ def choose_order(points, weights, size: int) -> tuple[int, float]:
         if best is None or error < best[1]:
             best = order, error
         if error <= 2 * FLOOR:
-            break
+            return min(order + order // 2, most), error
     return best
 
 
