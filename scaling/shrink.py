@@ -84,10 +84,10 @@ def _over_blocks(columns, charge, begins, held, removals, slots, space):
 
 
 def _batch(rank: int, count: int) -> int:
-    """Cells in a block, one of three sizes so that few programs are compiled: large N fills a core alone."""
-    if rank > 350 or count == 1:
+    """Cells in a block, one of three sizes so that few programs are compiled, and so that all threads have blocks."""
+    if rank > 128 or count == 1:
         return 1
-    return 32 if rank <= 128 and count > 16 else 8
+    return 32 if count > 64 else 8
 
 
 @partial(jax.jit, static_argnames="space", compiler_options=SERIAL)
