@@ -289,9 +289,11 @@ def best_panel(axes: Axes, fits: dict[str, Any], dimensions: list[int]) -> None:
             scale = np.exp(np.mean(np.log(best["order"] / guide)))
             axes.plot(best["kept"], scale * guide, "--", color=look.color, linewidth=0.8)
     axes.plot([], [], "--", color="grey", label="∝ d′$^{1/m}$")
-    axes.set(xscale="log", yscale="log", title="order with the smallest error", xlabel="d′", ylabel="k")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_formatter("")
+    axes.set(title="order with the smallest error", xlabel="d′", ylabel="k")
+    if any(fits[f"m={m}"]["best_order"]["kept"] for m in dimensions):
+        axes.set(xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter("")
     axes.legend(frameon=False, fontsize=7)
 
 

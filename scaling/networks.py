@@ -72,8 +72,8 @@ class TwoLayer(nn.Module):
 
     @nn.compact
     def __call__(self, inputs, multiplicities: Sequence[jax.Array | None] | None = None):
-        """inputs (n, m) -> outputs (n,); multiplicities: (c,) with c (width,), or None for ones."""
-        return _perceptron((self.width,), self.activation, self.dtype, inputs, multiplicities)
+        """inputs (n, m) -> outputs (n,), or (n, outputs) of several; multiplicities: (c,) with c (width,), or None."""
+        return _perceptron((self.width,), self.activation, self.dtype, inputs, multiplicities, self.outputs)
 
 
 class MLP(nn.Module):

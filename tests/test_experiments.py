@@ -208,7 +208,7 @@ MISTAKES = {
     "sizes=[-4]": "sizes=[-4]: accepted is whole numbers from 16",
     "sizes=[3.5]": "sizes=[3.5]: accepted is a list such as [a,b], each a whole number",
     "seeds=0": "seeds=0: accepted is a whole number from 1",
-    "preset=huge": "preset=huge: accepted is one of laptop, paper, smoke",
+    "preset=huge": "preset=huge: accepted is one of laptop, large, paper, smoke",
     "task=mnist": "task=mnist: accepted is one of teacher_student, cylindrical_harmonic",
     "order=40": "order=40: accepted is an order whose 1642 moments fit",
     "label_order=9": "label_order=9: accepted is null or 0 to order=8",
