@@ -16,6 +16,7 @@ import numpy as np
 from scaling.recombination import SERIAL, eliminate
 
 LANES = 4  # points of a group whose features are summed at once: few shapes, so few compilations
+_compiled = set()  # shapes of blocks that this process has met
 
 
 def shrink(points, mass, order, starts, shares, space, report=None) -> np.ndarray:
@@ -77,10 +78,13 @@ def _over_blocks(columns, charge, begins, held, removals, slots, space):
         for row, (begin, end) in enumerate(lot):
             charge[begin:end] *= factors[row, : end - begin]
 
-    work(0)  # alone, so that a first call compiles once
-    if count > batch:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(work, range(batch, count, batch)))
+    begun = 0
+    if (shape := (space, batch, slots, lanes)) not in _compiled:
+        work(0)  # alone, so that a first call compiles once
+        _compiled.add(shape)
+        begun = batch
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, range(begun, count, batch)))
 
 
 def _batch(rank: int, count: int) -> int:
