@@ -123,9 +123,9 @@ class MomentSpace:
         T_b, a list of arrays (..., n), belongs with the first `counts[b]` of the heads; polynomial i of the space is
         number `places[i]` of the products with T_0, then those with T_1, and so on.
         """
-        extent = upper - lower
-        scale = xp.where(extent > 0, 2.0 / xp.where(extent > 0, extent, 1.0), 0.0)
-        t = xp.clip((coordinates - (lower + extent * 0.5)[..., None]) * scale[..., None], -1.0, 1.0)
+        extent = (upper - lower)[..., None]
+        inside = (coordinates - lower[..., None]) - (upper[..., None] - coordinates)  # exact far from the origin too
+        t = xp.where(extent > 0, inside / xp.where(extent > 0, extent, 1.0), 0.0)
         heads = xp.ones_like(t[..., :1, :])
         *steps, last = _plan(self)[0]
         for j, (order, counts) in enumerate(steps):

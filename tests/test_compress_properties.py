@@ -51,6 +51,7 @@ WEIGHTS = {
 @example(kind="line", m=3, order=1, size=D - 1, weighing="ones", seed=0)
 @example(kind="grid", m=3, order=1, size=80, weighing="zeros", seed=1)
 @example(kind="outlier", m=3, order=1, size=20, weighing="decades", seed=0)
+@example(kind="far", m=1, order=1, size=20, weighing="decades", seed=348971)
 def test_support_positivity_mass_moments_subset(kind, m, order, size, weighing, seed):
     points, weights = cloud(kind, m, seed), WEIGHTS[weighing](np.random.default_rng(seed))
     coreset = compress(points, size, order=order, weights=weights, seed=seed)
