@@ -57,6 +57,7 @@ LOOKS = {
     "subset": Look("random subset", RED, "v", "--", False),
     "subset_best": Look("random subset, best checkpoint", PURPLE, "P", ":", False),
 }
+RELABELLED = Look("all d samples, drawn at d′ (nothing lost)", BLACK, "o", ":", False)
 
 
 @dataclass(slots=True)
@@ -245,23 +246,32 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
             if arm in family.curves:
                 found = family.curves[arm]
                 figures.measured(loss, found.kept, *found.mean(1000), look)
-                if arm in ("full", "squared_loss"):
-                    figures.measured(stretched, found.kept ** (1 / m), *found.mean(1000), look)
-        for key, look in (("schedule", LOOKS["squared_loss"]), ("relabelled", Look("", BLACK, "o", ":"))):
-            if key in fits[name]:
-                fit = laws.Fit.from_json(json.dumps(fits[name][key]["fits"]["stretched_floor"]))
-                grid = np.geomspace(*fit.sizes, 100)
-                figures.law(stretched, grid ** (1 / m), fit.predict(grid), look)
         loss.set(xscale="log", yscale="log", title=f"{name}: {fits['verdicts'][name]}", ylabel="test loss")
-        stretched.set(yscale="log", title="schedule d′ = c log$^m$d", xscale="linear")
+        schedule_panel(stretched, family, fits[name])
         envelope_panel(border, fits[name], m)
+        border.set_xlim(*np.log(family.curves["full"].size[[0, -1]]) * (0.98, 1.02))
         excess_panel(rest, family, m)
     for axes, text in zip(
         panels[-1], ("samples trained on", "(samples trained on)$^{1/m}$", "log d", "d′$^{1/m}$"), strict=True
     ):
         axes.set_xlabel(text)
+    panels[0, 0].errorbar([], [], label=RELABELLED.label, fmt="o", color=BLACK, mfc="white")
     figures.legend_below(figure, panels[0, 0], columns=4)
     return figure
+
+
+def schedule_panel(axes: Axes, family: Family, fits: dict[str, Any]) -> None:
+    """Loss against d'^(1/m) on the schedule d' = c log^m d, and what it were if nothing was lost: the loss of all d."""
+    axes.set(yscale="log", title="schedule d′ = c log$^m$d")
+    if 1.0 not in family.grid:
+        return
+    kept, root = family.grid[1.0][0], 1 / family.m
+    full = at_sizes(family.curves["full"], kept.size)
+    for key, found, look in (("relabelled", full, RELABELLED), ("schedule", kept, LOOKS["squared_loss"])):
+        figures.measured(axes, kept.kept**root, *found.mean(1000), look)
+        fit = laws.Fit.from_json(json.dumps(fits[key]["fits"]["stretched_floor"]))
+        grid = np.geomspace(*fit.sizes, 100)
+        figures.law(axes, grid**root, fit.predict(grid), look)
 
 
 def envelope_panel(axes: Axes, fits: dict[str, Any], m: int) -> None:
