@@ -31,7 +31,7 @@ import numpy as np
 from experiments.heads import PUBLISHED, analyse, draw
 from experiments.launch import launch
 from experiments.run import Point
-from experiments.schema import Experiment, require, show
+from experiments.schema import Seeded, require, require_whole
 from scaling import MomentSpace, dynamics, tasks
 from scaling.checkpoints import Checkpoint
 from scaling.heads import scalar_heads
@@ -71,11 +71,9 @@ COLUMNS = {
 
 
 @dataclass(slots=True)
-class Config(Experiment):
+class Config(Seeded):
     """Settings of the experiment on attention heads."""
 
-    seeds: int
-    first_seed: int
     heads: int  # d
     kept: int  # d'
     rates: list[float]  # of Adam, one case each
@@ -89,15 +87,14 @@ class Config(Experiment):
     checkpoint_seconds: float  # between two writings of the state of a point in progress
 
     def __post_init__(self) -> None:
-        Experiment.__post_init__(self)
-        for key in ("seeds", "batch", "epochs", "test_size", "order", "degree"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
-        require(self.first_seed >= 0, "first_seed", self.first_seed, "a whole number from 0")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        Seeded.__post_init__(self)
+        require_whole(self, 1, "seeds", "batch", "epochs", "test_size", "order", "degree")
+        require_whole(self, 0, "first_seed")
+        require_whole(self, 100, "draws")
         require(1 <= self.kept < self.heads, "kept", self.kept, f"a whole number from 1 below heads={self.heads}")
-        require(len(self.rates) >= 1, "rates", show(self.rates), "a list with at least one rate")
-        require(all(0 < rate < math.inf for rate in self.rates), "rates", show(self.rates), "positive numbers")
-        require(len(set(self.rates)) == len(self.rates), "rates", show(self.rates), "a list without repetition")
+        require(len(self.rates) >= 1, "rates", self.rates, "a list with at least one rate")
+        require(all(0 < rate < math.inf for rate in self.rates), "rates", self.rates, "positive numbers")
+        require(len(set(self.rates)) == len(self.rates), "rates", self.rates, "a list without repetition")
         require(0 <= self.noise < math.inf, "noise", self.noise, "a number from 0")
         require(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "a number from 0")
         for key, space in (("order", MomentSpace.total_degree(8, self.order)), ("degree", bilinear(self.degree))):
@@ -126,7 +123,7 @@ def points(config: Config) -> list[Point]:
     return [
         Point({"case": f"lr_{rate:g}"}, {"seed": seed, "lr": rate} | shared)
         for rate in config.rates
-        for seed in range(config.first_seed, config.first_seed + config.seeds)
+        for seed in config.seed_list()
     ]
 
 

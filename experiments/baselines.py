@@ -27,7 +27,7 @@ from experiments import paths
 from experiments.arms import curve, interval_text, ratio
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import require, show
+from experiments.schema import require, require_distinct, require_whole, show
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
     REPORTED,
@@ -83,15 +83,13 @@ class Config(Training):
     def __post_init__(self) -> None:
         Training.__post_init__(self)
         check_inputs(self, self.inputs)
-        for key in ("activations", "kept", "methods"):
-            chosen = getattr(self, key)
-            fine = len(chosen) > 0 and len(set(chosen)) == len(chosen)
-            require(fine, key, show(chosen), "a list with at least one entry, without repetition")
+        accepted = "a list with at least one entry, without repetition"
+        require_distinct(self, accepted, "activations", "kept", "methods")
         fine = all(1 <= kept < self.size for kept in self.kept)
-        require(fine, "kept", show(self.kept), f"whole numbers from 1 to size={self.size} less 1")
+        require(fine, "kept", self.kept, f"whole numbers from 1 to size={self.size} less 1")
         for key in ("orders", "label_orders", "paper_orders"):
             fine = len(getattr(self, key)) == len(self.kept)
-            require(fine, key, show(getattr(self, key)), f"as many as kept={show(self.kept)}")
+            require(fine, key, getattr(self, key), f"as many as kept={show(self.kept)}")
         for kept, order, label_order, paper in zip(
             self.kept, self.orders, self.label_orders, self.paper_orders, strict=True
         ):
@@ -99,12 +97,12 @@ class Config(Training):
             spaces = moment_space("squared_loss", self.inputs, order, label_order), paper_space(self, paper)
             for key, space in zip(("orders", "paper_orders"), spaces, strict=True):
                 reason = f"orders whose moments ({space.size}) fit into kept={kept}"
-                require(space.size <= kept, key, show(getattr(self, key)), reason)
+                require(space.size <= kept, key, getattr(self, key), reason)
         known = set(self.methods) <= set(BASELINES)
-        require(known, "methods", show(self.methods), f"a list of {', '.join(BASELINES)}")
+        require(known, "methods", self.methods, f"a list of {', '.join(BASELINES)}")
         there = "kernel_thinning" not in self.methods or find_spec("goodpoints") is not None
-        require(there, "methods", show(self.methods), "without kernel_thinning, or the extra `baselines` installed")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        require(there, "methods", self.methods, "without kernel_thinning, or the extra `baselines` installed")
+        require_whole(self, 100, "draws")
 
 
 def paper_space(config: Config, order: int):

@@ -28,7 +28,7 @@ from rich.table import Table
 from experiments.arms import curve, ratio
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import Experiment, require, show
+from experiments.schema import Seeded, require, require_positive, require_whole, show
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import REPORTED, work
 from scaling import MomentSpace, compress, figures, laws, tasks, training
@@ -68,11 +68,9 @@ COLUMNS |= {
 
 
 @dataclass(slots=True)
-class Config(Experiment):
+class Config(Seeded):
     """Settings of the classification tasks."""
 
-    seeds: int
-    first_seed: int
     tasks: list[str]
     size: int  # d of the drawn tasks
     test_size: int
@@ -93,30 +91,28 @@ class Config(Experiment):
     )
 
     def __post_init__(self) -> None:
-        Experiment.__post_init__(self)
-        for key in ("seeds", "test_size", "width", "epochs", "digits_inputs"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
-        require(self.first_seed >= 0, "first_seed", self.first_seed, "a whole number from 0")
+        Seeded.__post_init__(self)
+        require_whole(self, 1, "seeds", "test_size", "width", "epochs", "digits_inputs")
+        require_whole(self, 0, "first_seed")
         fine = 0 < len(self.tasks) == len(set(self.tasks)) and set(self.tasks) <= set(CLASSES)
-        require(fine, "tasks", show(self.tasks), f"a list without repetition from {', '.join(CLASSES)}")
+        require(fine, "tasks", self.tasks, f"a list without repetition from {', '.join(CLASSES)}")
         there = "digits" not in self.tasks or find_spec("sklearn") is not None
-        require(there, "tasks", show(self.tasks), "without digits, or the extra `digits` installed")
+        require(there, "tasks", self.tasks, "without digits, or the extra `digits` installed")
         require(16 <= self.digits_size < 1797, "digits_size", self.digits_size, "16 to 1796")
-        require(self.size >= 16, "size", self.size, "a whole number from 16")
+        require_whole(self, 16, "size")
         require(
             1 <= self.batch <= min(self.size, self.digits_size) // 2, "batch", self.batch, "1 to half of the samples"
         )
-        for key in ("lr", "accuracy_loss_limit"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        require_positive(self, "lr", "accuracy_loss_limit")
+        require_whole(self, 100, "draws")
         for task in self.tasks:
             _, inputs, size, kept, orders = case(self, task)
-            require(len(orders) == len(kept) > 0, f"{task}_orders", show(orders), f"as many as d'={show(kept)}")
+            require(len(orders) == len(kept) > 0, f"{task}_orders", orders, f"as many as d'={show(kept)}")
             for d, order in zip(kept, orders, strict=True):
                 least = MomentSpace.per_class(inputs, CLASSES[task], order=order).size if order >= 1 else math.inf
                 reason = f"orders from 1 whose moments in all classes ({least}) fit into d'={d}"
-                require(least <= d, f"{task}_orders", show(orders), reason)
-                require(d < size, "kept" if task != "digits" else "digits_kept", show(kept), f"numbers below {size}")
+                require(least <= d, f"{task}_orders", orders, reason)
+                require(d < size, "kept" if task != "digits" else "digits_kept", kept, f"numbers below {size}")
 
 
 def case(config: Config, task: str) -> tuple[int, int, int, list[int], list[int]]:
@@ -140,8 +136,8 @@ def points(config: Config) -> list[Point]:
         for kept, order in zip(sizes, orders, strict=True):
             arms.append(("coreset", {"kept": kept, "method": "coreset", "order": order}))
             arms += [(method, {"kept": kept, "method": method}) for method in ("kmeans", "subset")]
-        seeds = range(config.first_seed, config.first_seed + config.seeds)
-        asked += [Point({"arm": arm}, shared | details | {"seed": seed}) for arm, details in arms for seed in seeds]
+        for arm, details in arms:
+            asked += [Point({"arm": arm}, shared | details | {"seed": seed}) for seed in config.seed_list()]
     return asked
 
 

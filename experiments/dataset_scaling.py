@@ -24,7 +24,7 @@ from experiments import arms, published
 from experiments.arms import Curve, at_sizes, curve, interval_text, ratio
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import require, show
+from experiments.schema import require, require_positive, require_whole
 from experiments.student import (
     COLUMNS,
     Activation,
@@ -80,17 +80,15 @@ class Config(Training):
     def __post_init__(self) -> None:
         Training.__post_init__(self)
         check_inputs(self, self.inputs)
-        require(len(self.sizes) > 0, "sizes", show(self.sizes), "a list with at least one size")
-        require(all(d >= 16 for d in self.sizes), "sizes", show(self.sizes), "whole numbers from 16")
-        require(len(set(self.sizes)) == len(self.sizes), "sizes", show(self.sizes), "a list without repetition")
-        for key in ("paper_order", "order"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
-        for key in ("sqrt_factor", "polylog_factor", "loss_ratio_limit"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        require(len(self.sizes) > 0, "sizes", self.sizes, "a list with at least one size")
+        require(all(d >= 16 for d in self.sizes), "sizes", self.sizes, "whole numbers from 16")
+        require(len(set(self.sizes)) == len(self.sizes), "sizes", self.sizes, "a list without repetition")
+        require_whole(self, 1, "paper_order", "order")
+        require_whole(self, 100, "draws")
+        require_positive(self, "sqrt_factor", "polylog_factor", "loss_ratio_limit")
         low, high = self.exponent_ratio_range if len(self.exponent_ratio_range) == 2 else (0, 0)
-        shown = show(self.exponent_ratio_range)
-        require(0 < low < high, "exponent_ratio_range", shown, "two positive numbers [low,high] with low < high")
+        accepted = "two positive numbers [low,high] with low < high"
+        require(0 < low < high, "exponent_ratio_range", self.exponent_ratio_range, accepted)
         if self.label_order is None:
             self.label_order = max(self.order - 2, 0)
         require(

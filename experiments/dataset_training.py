@@ -24,7 +24,7 @@ from experiments import paths, published
 from experiments.arms import curve, interval_text, ratio
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import require, show
+from experiments.schema import require, require_whole
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
     REPORTED,
@@ -98,16 +98,15 @@ class Config(Students):
         check_inputs(self, self.inputs)
         known, chosen = f"a list without repetition from {', '.join(PANELS)}", set(self.panels)
         fine = chosen and chosen <= set(PANELS) and len(chosen) == len(self.panels)
-        require(bool(fine), "panels", show(self.panels), known)
-        require(self.size >= 16, "size", self.size, "a whole number from 16")
+        require(bool(fine), "panels", self.panels, known)
+        require_whole(self, 16, "size")
         fine = len(set(self.more_sizes)) == len(self.more_sizes) and all(d > self.size for d in self.more_sizes)
-        require(fine, "more_sizes", show(self.more_sizes), f"a list without repetition of numbers above {self.size}")
-        for key in ("paper_order", "order"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
+        require(fine, "more_sizes", self.more_sizes, f"a list without repetition of numbers above {self.size}")
+        require_whole(self, 1, "paper_order", "order")
         require(0 <= self.label_order <= self.order, "label_order", self.label_order, f"0 to order={self.order}")
         least = max(space.size for space in spaces(self))
         require(least <= self.kept < self.size, "kept", self.kept, f"{least} (the moments) to size={self.size} less 1")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        require_whole(self, 100, "draws")
         for key in ("loss_ratio_limit", "more_loss_ratio_limit"):
             require(1 <= getattr(self, key) < math.inf, key, getattr(self, key), "a number from 1")
 

@@ -19,7 +19,7 @@ from experiments.arms import at_sizes, curve, interval_text, ratio
 from experiments.dataset_scaling import points as all_points
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import require, show
+from experiments.schema import require
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import Compute, Precision, label, measure, work
 from scaling import figures, laws
@@ -52,8 +52,8 @@ class Config(dataset_scaling.Config):
     def __post_init__(self) -> None:
         dataset_scaling.Config.__post_init__(self)
         fine = set(self.variants) <= set(VARIANTS) and len(set(self.variants)) == len(self.variants)
-        require(fine, "variants", show(self.variants), f"a list without repetition from {', '.join(VARIANTS)}")
-        require("published" in self.variants, "variants", show(self.variants), "a list that holds published")
+        require(fine, "variants", self.variants, f"a list without repetition from {', '.join(VARIANTS)}")
+        require("published" in self.variants, "variants", self.variants, "a list that holds published")
         for name in self.variants:
             variant(self, name)
 

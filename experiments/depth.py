@@ -23,7 +23,7 @@ import numpy as np
 from experiments.launch import launch
 from experiments.layers import PUBLISHED, analyse, draw
 from experiments.run import Point
-from experiments.schema import Experiment, require, show
+from experiments.schema import Seeded, require, require_positive, require_whole
 from experiments.student import Activation
 from scaling import dynamics, tasks
 from scaling.deep import compress_deep, sizes
@@ -60,11 +60,9 @@ COLUMNS = {
 
 
 @dataclass(slots=True)
-class Config(Experiment):
+class Config(Seeded):
     """Settings of the experiment on depth."""
 
-    seeds: int
-    first_seed: int
     depths: list[int]  # hidden layers
     widths: list[int]  # d
     orders: list[int]  # k
@@ -81,24 +79,20 @@ class Config(Experiment):
     draws: int  # of the bootstrap over seeds
 
     def __post_init__(self) -> None:
-        Experiment.__post_init__(self)
-        for key in ("seeds", "components", "train_size", "test_size", "batch", "epochs"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
+        Seeded.__post_init__(self)
+        require_whole(self, 1, "seeds", "components", "train_size", "test_size", "batch", "epochs")
         for key, least in (("depths", 1), ("widths", 2), ("orders", 1)):
             values = getattr(self, key)
-            require(len(values) >= 1, key, show(values), "a list with at least one number")
-            require(len(set(values)) == len(values), key, show(values), "a list without repetition")
-            require(all(value >= least for value in values), key, show(values), f"whole numbers from {least}")
-        require(
-            1 in self.depths and len(self.depths) > 1, "depths", show(self.depths), "a list with 1 and a larger one"
-        )
+            require(len(values) >= 1, key, values, "a list with at least one number")
+            require(len(set(values)) == len(values), key, values, "a list without repetition")
+            require(all(value >= least for value in values), key, values, f"whole numbers from {least}")
+        require(1 in self.depths and len(self.depths) > 1, "depths", self.depths, "a list with 1 and a larger one")
         least = sizes(max(self.depths), min(self.orders), self.components)[0] + 1
-        require(max(self.widths) >= least, "widths", show(self.widths), f"a list with a width from {least}")
-        require(self.first_seed >= 0, "first_seed", self.first_seed, "a whole number from 0")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        require(max(self.widths) >= least, "widths", self.widths, f"a list with a width from {least}")
+        require_whole(self, 0, "first_seed")
+        require_whole(self, 100, "draws")
         require(0 <= self.noise < math.inf, "noise", self.noise, "a number from 0")
-        require(0 < self.lr < math.inf, "lr", self.lr, "a positive number")
-        require(0 < self.target < math.inf, "target", self.target, "a positive number")
+        require_positive(self, "lr", "target")
         require(1 <= self.tolerance < math.inf, "tolerance", self.tolerance, "a number from 1")
 
 
@@ -113,7 +107,7 @@ def points(config: Config) -> list[Point]:
         for width in config.widths
         for order in config.orders
         if sizes(depth, order, config.components)[0] < width
-        for seed in range(config.first_seed, config.first_seed + config.seeds)
+        for seed in config.seed_list()
     ]
 
 

@@ -26,7 +26,7 @@ from experiments.error_panels import CHOSEN, COLORS, exponents_panel, theory, tr
 from experiments.errors import Errors, errors, geometric_mean
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import Experiment, require, show
+from experiments.schema import Experiment, require, require_distinct, require_positive, require_whole
 from scaling import MomentSpace, compress, figures
 from scaling.bounds import sigmoid_cells_bound
 from scaling.figures import Look
@@ -79,25 +79,22 @@ class Config(Experiment):
 
     def __post_init__(self) -> None:
         Experiment.__post_init__(self)
-        for key in ("dimensions", "orders", "sizes"):
-            values = getattr(self, key)
-            require(0 < len(set(values)) == len(values), key, show(values), "a list of at least one, no repetition")
+        require_distinct(self, "a list of at least one, no repetition", "dimensions", "orders", "sizes")
         for key in ("dimensions", "orders", "trade_orders"):
             fine = all(x >= 1 for x in getattr(self, key))
-            require(fine, key, show(getattr(self, key)), "whole numbers from 1")
+            require(fine, key, getattr(self, key), "whole numbers from 1")
         most = polynomials(max(self.dimensions), max(self.orders))
-        require(min(self.sizes) > most, "sizes", show(self.sizes), f"whole numbers above {most}, the moments to keep")
-        require(self.trade_dimension >= 1, "trade_dimension", self.trade_dimension, "a whole number from 1")
+        require(min(self.sizes) > most, "sizes", self.sizes, f"whole numbers above {most}, the moments to keep")
+        require_whole(self, 1, "trade_dimension")
         if self.trade_kept:
             most = polynomials(self.trade_dimension, max(self.trade_orders, default=1))
             fine = most <= min(self.trade_kept) and max(self.trade_kept) < self.trade_size
             meaning = f"whole numbers from {most}, the moments to keep, to below trade_size={self.trade_size}"
-            require(fine, "trade_kept", show(self.trade_kept), meaning)
-        require(self.other_trials >= 0, "other_trials", self.other_trials, "a whole number from 0")
-        for key, least in (("trials", 2), ("least_sizes", 2), ("draws", 100)):
-            require(getattr(self, key) >= least, key, getattr(self, key), f"a whole number from {least}")
-        for key in ("floor", "published_floor", "tolerance", "rms_tolerance"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+            require(fine, "trade_kept", self.trade_kept, meaning)
+        require_whole(self, 0, "other_trials")
+        require_whole(self, 2, "trials", "least_sizes")
+        require_whole(self, 100, "draws")
+        require_positive(self, "floor", "published_floor", "tolerance", "rms_tolerance")
 
 
 def points(config: Config) -> list[Point]:

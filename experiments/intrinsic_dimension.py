@@ -10,7 +10,6 @@ about the manifold. The function is the mean over 10 probes of sigmoid(<w, x>). 
                the 6 coordinates that are independent there do the work of N polynomials in n variables
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,7 @@ from experiments.arms import interval_text
 from experiments.errors import Errors, errors
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import Experiment, require, show
+from experiments.schema import Experiment, require, require_numbers, require_positive, require_whole
 from scaling import MomentSpace, figures
 from scaling.figures import BLACK, BLUE, GREEN, PURPLE, RED, Look
 from scaling.moments import polynomials
@@ -63,17 +62,13 @@ class Config(Experiment):
 
     def __post_init__(self) -> None:
         Experiment.__post_init__(self)
-        for key in ("intrinsic", "orders", "sizes"):
-            values = getattr(self, key)
-            fine = 0 < len(set(values)) == len(values) and min(values) >= 1
-            require(fine, key, show(values), "a list of at least one whole number from 1, no repetition")
-        require(max(self.intrinsic) <= AMBIENT, "intrinsic", show(self.intrinsic), f"whole numbers from 1 to {AMBIENT}")
+        require_numbers(self, "intrinsic", "orders", "sizes")
+        require(max(self.intrinsic) <= AMBIENT, "intrinsic", self.intrinsic, f"whole numbers from 1 to {AMBIENT}")
         most = polynomials(AMBIENT, max(self.orders))
-        require(min(self.sizes) > most, "sizes", show(self.sizes), f"whole numbers above {most}, the moments to keep")
-        for key, least in (("trials", 2), ("least_sizes", 2), ("draws", 100)):
-            require(getattr(self, key) >= least, key, getattr(self, key), f"a whole number from {least}")
-        for key in ("floor", "tolerance"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        require(min(self.sizes) > most, "sizes", self.sizes, f"whole numbers above {most}, the moments to keep")
+        require_whole(self, 2, "trials", "least_sizes")
+        require_whole(self, 100, "draws")
+        require_positive(self, "floor", "tolerance")
 
 
 def points(config: Config) -> list[Point]:

@@ -23,7 +23,7 @@ from rich.table import Table
 from experiments import paths, tracking
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import require, show
+from experiments.schema import require, require_distinct, require_whole
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
     Activation,
@@ -87,22 +87,20 @@ class Config(Training):
     def __post_init__(self) -> None:
         Training.__post_init__(self)
         check_inputs(self, self.inputs)
-        for key in ("activations", "kept", "orders"):
-            chosen = getattr(self, key)
-            fine = len(chosen) > 0 and len(set(chosen)) == len(chosen)
-            require(fine, key, show(chosen), "a list with at least one entry, without repetition")
+        accepted = "a list with at least one entry, without repetition"
+        require_distinct(self, accepted, "activations", "kept", "orders")
         for order in (self.order, *self.orders):
-            require(order >= 1, "orders", show(self.orders), "whole numbers from 1")
-        require(self.paper_order >= 1, "paper_order", self.paper_order, "a whole number from 1")
+            require(order >= 1, "orders", self.orders, "whole numbers from 1")
+        require_whole(self, 1, "paper_order")
         least = max(
             space(self, self.order).size, moment_space("total_degree", self.inputs, self.paper_order, None).size
         )
         fine = all(least <= kept < self.size for kept in self.kept)
-        require(fine, "kept", show(self.kept), f"{least} (the moments) to size={self.size} less 1")
+        require(fine, "kept", self.kept, f"{least} (the moments) to size={self.size} less 1")
         fine = all(space(self, order).size <= max(self.kept) for order in self.orders)
-        require(fine, "orders", show(self.orders), f"orders whose moments fit into {max(self.kept)}")
-        require(self.grid >= 2, "grid", self.grid, "a whole number from 2")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        require(fine, "orders", self.orders, f"orders whose moments fit into {max(self.kept)}")
+        require_whole(self, 2, "grid")
+        require_whole(self, 100, "draws")
         for key in ("height_gap_limit", "gradient_gap_limit"):
             require(getattr(self, key) > 0, key, getattr(self, key), "a positive number")
 

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import Experiment, require, show
+from experiments.schema import Experiment, require, require_distinct, require_positive, require_whole
 from scaling import figures, laws
 from scaling.figures import BLACK, BLUE, RED, Look
 
@@ -84,23 +84,18 @@ class Config(Experiment):
 
     def __post_init__(self) -> None:
         Experiment.__post_init__(self)
-        for key in ("seed_counts", "errors"):
-            values = getattr(self, key)
-            accepted = 0 < len(set(values)) == len(values)
-            require(accepted, key, show(values), "a list of at least one, without repetition")
-        require(set(self.errors) <= set(ERRORS), "errors", show(self.errors), f"a list from {', '.join(ERRORS)}")
-        require(min(self.seed_counts) >= 2, "seed_counts", show(self.seed_counts), "whole numbers from 2")
-        for key in ("studies", "blocks"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
-        require(self.first_block >= 0, "first_block", self.first_block, "a whole number from 0")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
-        require(1 <= self.first_power, "first_power", self.first_power, "a whole number from 1")
+        require_distinct(self, "a list of at least one, without repetition", "seed_counts", "errors")
+        require(set(self.errors) <= set(ERRORS), "errors", self.errors, f"a list from {', '.join(ERRORS)}")
+        require(min(self.seed_counts) >= 2, "seed_counts", self.seed_counts, "whole numbers from 2")
+        require_whole(self, 1, "studies", "blocks")
+        require_whole(self, 0, "first_block")
+        require_whole(self, 100, "draws")
+        require_whole(self, 1, "first_power")
         reason = f"a whole number from first_power + 6 = {self.first_power + 6} to 40"
         require(self.first_power + 6 <= self.last_power <= 40, "last_power", self.last_power, reason)
-        for key in ("shift", "noise"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        require_positive(self, "shift", "noise")
         low, high = self.coverage_range if len(self.coverage_range) == 2 else (1, 0)
-        require(0 < low < high <= 1, "coverage_range", show(self.coverage_range), "[low,high] with 0 < low < high <= 1")
+        require(0 < low < high <= 1, "coverage_range", self.coverage_range, "[low,high] with 0 < low < high <= 1")
 
 
 def points(config: Config) -> list[Point]:

@@ -28,7 +28,7 @@ from experiments import neurons
 from experiments.launch import launch
 from experiments.neurons import Neurons, Optimizer, begin, check_fits, few_degrees, total_degree, trainer
 from experiments.run import Point
-from experiments.schema import require, show
+from experiments.schema import require, require_whole, show
 from experiments.student import Activation
 from experiments.ticket import PUBLISHED, analyse, draw
 from scaling.checkpoints import Checkpoint
@@ -68,17 +68,17 @@ class Config(Neurons):
     def __post_init__(self) -> None:
         Neurons.__post_init__(self)
         require(1 <= self.kept < self.width, "kept", self.kept, f"a whole number from 1 below width={self.width}")
-        require(self.record_every >= 1, "record_every", self.record_every, "a whole number from 1")
-        require(len(self.optimizers) >= 1, "optimizers", show(self.optimizers), "a list with at least one optimiser")
+        require_whole(self, 1, "record_every")
+        require(len(self.optimizers) >= 1, "optimizers", self.optimizers, "a list with at least one optimiser")
         for key in ("activations", "rates"):
             fits = len(getattr(self, key)) == len(self.optimizers)
-            require(fits, key, show(getattr(self, key)), f"a list as long as optimizers={show(self.optimizers)}")
-        require(all(0 < rate < math.inf for rate in self.rates), "rates", show(self.rates), "positive numbers")
+            require(fits, key, getattr(self, key), f"a list as long as optimizers={show(self.optimizers)}")
+        require(all(0 < rate < math.inf for rate in self.rates), "rates", self.rates, "positive numbers")
         cases = list(zip(self.optimizers, self.activations, strict=True))
-        require(len(set(cases)) == len(cases), "activations", show(self.activations), "one case of each kind")
+        require(len(set(cases)) == len(cases), "activations", self.activations, "one case of each kind")
         orders = self.ablation_orders
-        require(len(set(orders)) == len(orders), "ablation_orders", show(orders), "a list without repetition")
-        require(all(k >= 1 for k in orders), "ablation_orders", show(orders), "whole numbers from 1")
+        require(len(set(orders)) == len(orders), "ablation_orders", orders, "a list without repetition")
+        require(all(k >= 1 for k in orders), "ablation_orders", orders, "whole numbers from 1")
         check_fits(self, "order", total_degree(self.order), self.kept)
         check_fits(self, "degree", few_degrees(self.degree, self.square_degree), self.kept)
         for k in orders:

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.schema import Experiment, require, show
+from experiments.schema import Seeded, require, require_whole
 from scaling import MomentSpace, dynamics, tasks
 from scaling.networks import TwoLayer
 from scaling.streaming import streamed
@@ -59,11 +59,9 @@ class Optimizer(Enum):
 
 
 @dataclass(slots=True)
-class Neurons(Experiment):
+class Neurons(Seeded):
     """Settings of the experiments that compress neurons."""
 
-    seeds: int
-    first_seed: int
     train_size: int
     test_size: int
     noise: float  # standard deviation of the label noise
@@ -76,18 +74,14 @@ class Neurons(Experiment):
     checkpoint_seconds: float  # between two writings of the state of a point in progress
 
     def __post_init__(self) -> None:
-        Experiment.__post_init__(self)
-        for key in ("seeds", "train_size", "test_size", "batch", "epochs", "order", "degree"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
-        require(self.first_seed >= 0, "first_seed", self.first_seed, "a whole number from 0")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        Seeded.__post_init__(self)
+        require_whole(self, 1, "seeds", "train_size", "test_size", "batch", "epochs", "order", "degree")
+        require_whole(self, 0, "first_seed")
+        require_whole(self, 100, "draws")
         accepted = f"a whole number from 0 to degree={self.degree}"
         require(0 <= self.square_degree <= self.degree, "square_degree", self.square_degree, accepted)
         require(0 <= self.noise < math.inf, "noise", self.noise, "a number from 0")
         require(self.checkpoint_seconds >= 0, "checkpoint_seconds", self.checkpoint_seconds, "a number from 0")
-
-    def seed_list(self) -> range:
-        return range(self.first_seed, self.first_seed + self.seeds)
 
 
 def setting(config: Neurons) -> dict[str, Any]:
@@ -99,7 +93,7 @@ def setting(config: Neurons) -> dict[str, Any]:
 def check_fits(config: Neurons, key: str, space: MomentSpace, kept: int) -> None:
     """Refuse an order or degree whose moments do not fit into `kept` neurons."""
     accepted = f"one whose {space.size} moments fit into {kept} neurons"
-    require(space.size <= kept, key, show(getattr(config, key)), accepted)
+    require(space.size <= kept, key, getattr(config, key), accepted)
 
 
 def total_degree(order: int) -> MomentSpace:

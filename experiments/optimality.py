@@ -26,7 +26,7 @@ from experiments.arms import interval_text
 from experiments.errors import Errors, errors, geometric
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import Experiment, require, show
+from experiments.schema import Experiment, require, require_numbers, require_positive, require_whole
 from scaling import MomentSpace, adversarial, compress, figures
 from scaling.baselines import kmeans
 from scaling.figures import BLACK, BLUE, GREEN, RED, SKY, Look
@@ -75,20 +75,16 @@ class Config(Experiment):
 
     def __post_init__(self) -> None:
         Experiment.__post_init__(self)
-        for key in ("dimensions", "kept"):
-            values = getattr(self, key)
-            fine = 0 < len(set(values)) == len(values) and min(values) >= 1
-            require(fine, key, show(values), "a list of at least one whole number from 1, no repetition")
+        require_numbers(self, "dimensions", "kept")
         fine = len(self.tops) == len(self.dimensions) and min(self.tops) >= 1
-        require(fine, "tops", show(self.tops), "a whole number from 1 for each of dimensions")
+        require(fine, "tops", self.tops, "a whole number from 1 for each of dimensions")
         least = max(self.dimensions) + 1
-        require(least <= min(self.kept), "kept", show(self.kept), f"whole numbers from {least}, to keep order 1")
+        require(least <= min(self.kept), "kept", self.kept, f"whole numbers from {least}, to keep order 1")
         require(2 * max(self.kept) <= self.size, "size", self.size, f"a whole number from {2 * max(self.kept)}")
         require(1 < self.radius < math.inf, "radius", self.radius, "a number above 1")
-        for key, least in (("seeds", 2), ("draws", 100)):
-            require(getattr(self, key) >= least, key, getattr(self, key), f"a whole number from {least}")
-        for key in ("floor", "rate_limit"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        require_whole(self, 2, "seeds")
+        require_whole(self, 100, "draws")
+        require_positive(self, "floor", "rate_limit")
 
 
 def points(config: Config) -> list[Point]:

@@ -24,7 +24,7 @@ from rich.table import Table
 from experiments import paths
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import require, show
+from experiments.schema import require, require_whole
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
     REPORTED,
@@ -82,19 +82,18 @@ class Config(Training):
         Training.__post_init__(self)
         check_inputs(self, self.inputs)
         fine = all(width >= 1 for width in self.other_widths)
-        require(fine, "other_widths", show(self.other_widths), "whole numbers from 1")
+        require(fine, "other_widths", self.other_widths, "whole numbers from 1")
         fine = len(self.kept) > 0 and sorted(set(self.kept)) == self.kept
-        require(fine, "kept", show(self.kept), "an increasing list of whole numbers")
-        for key in ("order", "paper_order"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
+        require(fine, "kept", self.kept, "an increasing list of whole numbers")
+        require_whole(self, 1, "order", "paper_order")
         require(0 <= self.label_order <= self.order, "label_order", self.label_order, f"0 to order={self.order}")
         squared = moment_space("squared_loss", self.inputs, self.order, self.label_order)
         least = max(squared.size, moment_space("total_degree", self.inputs, self.paper_order, None).size)
         fine = least <= self.kept[0] and self.kept[-1] < self.size
-        require(fine, "kept", show(self.kept), f"{least} (the moments) to size={self.size} less 1")
+        require(fine, "kept", self.kept, f"{least} (the moments) to size={self.size} less 1")
         require(1 < self.tracking_limit < math.inf, "tracking_limit", self.tracking_limit, "a number above 1")
         require(0 < self.correlation_limit < 1, "correlation_limit", self.correlation_limit, "a number between 0 and 1")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
+        require_whole(self, 100, "draws")
 
 
 def points(config: Config) -> list[Point]:

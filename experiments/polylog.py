@@ -23,7 +23,7 @@ from experiments import published
 from experiments.errors import Errors, errors, geometric, geometric_mean
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import Experiment, require, show
+from experiments.schema import Experiment, require, require_numbers, require_positive, require_whole
 from scaling import MomentSpace, compress, figures, laws
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Look
 from scaling.moments import polynomials
@@ -74,19 +74,16 @@ class Config(Experiment):
 
     def __post_init__(self) -> None:
         Experiment.__post_init__(self)
-        for key in ("dimensions", "sizes", "orders", "range_kept", "range_orders"):
-            values = getattr(self, key)
-            fine = 0 < len(set(values)) == len(values) and min(values) >= 1
-            require(fine, key, show(values), "a list of at least one whole number from 1, no repetition")
+        require_numbers(self, "dimensions", "sizes", "orders", "range_kept", "range_orders")
         fine = len(self.factors) == len(self.dimensions) and min(self.factors) > 0
-        require(fine, "factors", show(self.factors), "a positive number for each of dimensions")
+        require(fine, "factors", self.factors, "a positive number for each of dimensions")
         least = min(kept for _, _, kept in schedule(self))
-        require(least > max(self.dimensions), "factors", show(self.factors), "large enough to keep order 1 at every d")
-        require(max(self.range_kept) < self.range_size, "range_kept", show(self.range_kept), "below range_size")
-        for key, least in (("trials", 2), ("oracle_trials", 1), ("range_trials", 1), ("draws", 100)):
-            require(getattr(self, key) >= least, key, getattr(self, key), f"a whole number from {least}")
-        for key in ("floor", "error_limit"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        require(least > max(self.dimensions), "factors", self.factors, "large enough to keep order 1 at every d")
+        require(max(self.range_kept) < self.range_size, "range_kept", self.range_kept, "below range_size")
+        require_whole(self, 2, "trials")
+        require_whole(self, 1, "oracle_trials", "range_trials")
+        require_whole(self, 100, "draws")
+        require_positive(self, "floor", "error_limit")
 
 
 def schedule(config: Config) -> list[tuple[int, int, int]]:

@@ -29,7 +29,7 @@ from scipy.optimize import nnls
 from experiments import published
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import Experiment, require, show
+from experiments.schema import Experiment, require, require_whole
 from scaling import MomentSpace, compress, figures
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
 from scaling.partition import cells
@@ -77,13 +77,12 @@ class Config(Experiment):
         Experiment.__post_init__(self)
         require(self.workers == 1, "workers", self.workers, "1: timings disturb each other")
         for key in ("dimensions", "sizes"):
-            require(len(getattr(self, key)) > 0, key, show(getattr(self, key)), "a list of at least one")
+            require(len(getattr(self, key)) > 0, key, getattr(self, key), "a list of at least one")
         for key in ("dimensions", "sizes", "large"):
-            require(all(x >= 1 for x in getattr(self, key)), key, show(getattr(self, key)), "whole numbers from 1")
-        for key in ("order", "repeats", "large_kept", "baryx_size"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
+            require(all(x >= 1 for x in getattr(self, key)), key, getattr(self, key), "whole numbers from 1")
+        require_whole(self, 1, "order", "repeats", "large_kept", "baryx_size")
         least = 2 * max(MomentSpace.total_degree(m, self.order).size for m in self.dimensions)
-        require(min(self.sizes) >= least, "sizes", show(self.sizes), f"whole numbers from {least}, twice the moments")
+        require(min(self.sizes) >= least, "sizes", self.sizes, f"whole numbers from {least}, twice the moments")
         require(self.large_kept >= math.comb(3 + self.order, 3), "large_kept", self.large_kept, "at least the moments")
 
 

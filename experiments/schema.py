@@ -1,6 +1,7 @@
 """What every experiment's configuration has in common, and how its values are checked."""
 
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass
@@ -16,6 +17,33 @@ def require(accepted: bool, key: str, value: Any, meaning: str) -> None:
     """Refuse a value unless `accepted` is true; write conditions so that nan fails them."""
     if not accepted:
         raise ConfigError(f"{key}={show(value)}: accepted is {meaning}")
+
+
+def require_whole(config: Any, least: int, *keys: str) -> None:
+    """Refuse settings below `least`."""
+    for key in keys:
+        require(getattr(config, key) >= least, key, getattr(config, key), f"a whole number from {least}")
+
+
+def require_positive(config: Any, *keys: str) -> None:
+    """Refuse settings that are not positive and finite."""
+    for key in keys:
+        require(0 < getattr(config, key) < math.inf, key, getattr(config, key), "a positive number")
+
+
+def require_numbers(config: Any, *keys: str) -> None:
+    """Refuse lists of anything but one or more whole numbers from 1, each once."""
+    for key in keys:
+        values = getattr(config, key)
+        fine = 0 < len(set(values)) == len(values) and min(values) >= 1
+        require(fine, key, values, "a list of at least one whole number from 1, no repetition")
+
+
+def require_distinct(config: Any, meaning: str, *keys: str) -> None:
+    """Refuse lists that are empty or hold an entry twice."""
+    for key in keys:
+        values = getattr(config, key)
+        require(0 < len(set(map(show, values))) == len(values), key, values, meaning)
 
 
 def show(value: Any) -> str:
@@ -41,6 +69,17 @@ class Experiment:
         require(self.results.strip() != "", "results", repr(self.results), "the path of a folder")
         require(self.workers >= 1, "workers", self.workers, "a whole number of threads from 1")
         require(self.vmap_seeds >= 1, "vmap_seeds", self.vmap_seeds, "a whole number from 1")
+
+
+@dataclass(slots=True)
+class Seeded(Experiment):
+    """Settings of every experiment that repeats its measurements with consecutive seeds."""
+
+    seeds: int
+    first_seed: int
+
+    def seed_list(self) -> range:
+        return range(self.first_seed, self.first_seed + self.seeds)
 
 
 ELSEWHERE = ("preset", "results", "workers", "quiet", "vmap_seeds", "checkpoint_seconds")

@@ -25,7 +25,7 @@ from experiments.arms import interval_text
 from experiments.errors import Errors, errors
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import Experiment, require, show
+from experiments.schema import Experiment, require, require_numbers, require_positive, require_whole
 from scaling import MomentSpace, figures
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Look
 from scaling.moments import polynomials
@@ -66,16 +66,12 @@ class Config(Experiment):
 
     def __post_init__(self) -> None:
         Experiment.__post_init__(self)
-        for key in ("dimensions", "orders", "sizes"):
-            values = getattr(self, key)
-            fine = 0 < len(set(values)) == len(values) and min(values) >= 1
-            require(fine, key, show(values), "a list of at least one whole number from 1, no repetition")
+        require_numbers(self, "dimensions", "orders", "sizes")
         most = polynomials(max(self.dimensions), max(self.orders))
-        require(min(self.sizes) > most, "sizes", show(self.sizes), f"whole numbers above {most}, the moments to keep")
-        for key, least in (("trials", 2), ("draws", 100)):
-            require(getattr(self, key) >= least, key, getattr(self, key), f"a whole number from {least}")
-        for key in ("floor", "tolerance"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        require(min(self.sizes) > most, "sizes", self.sizes, f"whole numbers above {most}, the moments to keep")
+        require_whole(self, 2, "trials")
+        require_whole(self, 100, "draws")
+        require_positive(self, "floor", "tolerance")
 
 
 def points(config: Config) -> list[Point]:

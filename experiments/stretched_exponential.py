@@ -27,7 +27,7 @@ from experiments.arms import at_sizes, interval_text, ratio
 from experiments.envelope import Family, decay, envelope, excess, family_of, growth
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
-from experiments.schema import require, show
+from experiments.schema import require, require_distinct, require_positive, require_whole
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
     Activation,
@@ -77,17 +77,14 @@ class Config(Training):
 
     def __post_init__(self) -> None:
         Training.__post_init__(self)
-        for key in ("activations", "dimensions", "sizes", "grid"):
-            values = getattr(self, key)
-            fine = 0 < len(set(map(str, values))) == len(values)
-            require(fine, key, show(values), "a list of at least one, without repetition")
+        accepted = "a list of at least one, without repetition"
+        require_distinct(self, accepted, "activations", "dimensions", "sizes", "grid")
         for m in self.dimensions:
             check_inputs(self, m)
-        require(min(self.sizes) >= 16, "sizes", show(self.sizes), "whole numbers from 16")
-        require(min(self.grid) > 0 and 1 in self.grid, "grid", show(self.grid), "positive numbers, 1 among them")
-        require(self.draws >= 100, "draws", self.draws, "a whole number from 100")
-        for key in ("tolerance", "ratio_limit", "margin"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        require(min(self.sizes) >= 16, "sizes", self.sizes, "whole numbers from 16")
+        require(min(self.grid) > 0 and 1 in self.grid, "grid", self.grid, "positive numbers, 1 among them")
+        require_whole(self, 100, "draws")
+        require_positive(self, "tolerance", "ratio_limit", "margin")
         for key, least in (("factors", 0), ("cells", 1)):
             values = getattr(self, key)
             for name, _, _ in families(self):
@@ -125,11 +122,8 @@ def points(config: Config) -> list[Point]:
                 spaces = ("squared_loss", "total_degree") if g == 1 else ("squared_loss",)
                 for arm, space in zip(("squared_loss", "isotropic"), spaces, strict=False):
                     if (q := largest_order(space, m, kept, cells)) is not None:
-                        names = {
-                            "space": space,
-                            "order": q,
-                            "label_order": max(q - 2, 0) if g and arm != "isotropic" else None,
-                        }
+                        r = None if arm == "isotropic" else max(q - 2, 0)
+                        names = {"space": space, "order": q, "label_order": r}
                         arms.append((arm, g, {"method": "coreset", "kept": kept} | names))
                 if g == 1:
                     arms.append(("kmeans", g, {"method": "kmeans", "kept": kept}))

@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import optax
 
-from experiments.schema import Experiment, require
+from experiments.schema import Seeded, require, require_positive, require_whole
 from scaling import MomentSpace, compress, tasks, training
 from scaling.baselines import BASELINES
 from scaling.networks import TwoLayer
@@ -101,11 +101,9 @@ class Precision(Enum):
 
 
 @dataclass(slots=True)
-class Students(Experiment):
+class Students(Seeded):
     """Settings of every experiment with students, whatever trains them."""
 
-    seeds: int
-    first_seed: int
     task: Task
     distribution: Distribution
     noise: float  # standard deviation of the label noise
@@ -116,14 +114,10 @@ class Students(Experiment):
     precision: Precision
 
     def __post_init__(self) -> None:
-        Experiment.__post_init__(self)
-        for key in ("seeds", "teacher_width", "test_size", "width", "epochs"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1")
-        require(self.first_seed >= 0, "first_seed", self.first_seed, "a whole number from 0")
+        Seeded.__post_init__(self)
+        require_whole(self, 1, "seeds", "teacher_width", "test_size", "width", "epochs")
+        require_whole(self, 0, "first_seed")
         require(0 <= self.noise < math.inf, "noise", self.noise, "a number from 0")
-
-    def seed_list(self) -> range:
-        return range(self.first_seed, self.first_seed + self.seeds)
 
 
 @dataclass(slots=True)
@@ -138,7 +132,7 @@ class Training(Students):
     def __post_init__(self) -> None:
         Students.__post_init__(self)
         require(self.batch is None or self.batch >= 1, "batch", self.batch, "null or a whole number from 1")
-        require(0 < self.lr < math.inf, "lr", self.lr, "a positive number")
+        require_positive(self, "lr")
         require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "a number from 0")
 
 

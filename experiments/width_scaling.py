@@ -22,7 +22,7 @@ from experiments import neurons
 from experiments.launch import launch
 from experiments.neurons import Neurons, Optimizer, begin, check_fits, few_degrees, total_degree, trainer
 from experiments.run import Point
-from experiments.schema import require, show
+from experiments.schema import require, require_positive
 from experiments.student import Activation
 from experiments.widths import PUBLISHED, analyse, draw
 from scaling.checkpoints import Checkpoint
@@ -59,14 +59,13 @@ class Config(Neurons):
 
     def __post_init__(self) -> None:
         Neurons.__post_init__(self)
-        require(len(self.sizes) > 0, "sizes", show(self.sizes), "a list with at least one width")
-        require(all(d >= 2 for d in self.sizes), "sizes", show(self.sizes), "whole numbers from 2")
-        require(len(set(self.sizes)) == len(self.sizes), "sizes", show(self.sizes), "a list without repetition")
-        for key in ("sqrt_factor", "polylog_factor", "polylog_power", "lr", "loss_ratio_limit"):
-            require(0 < getattr(self, key) < math.inf, key, getattr(self, key), "a positive number")
+        require(len(self.sizes) > 0, "sizes", self.sizes, "a list with at least one width")
+        require(all(d >= 2 for d in self.sizes), "sizes", self.sizes, "whole numbers from 2")
+        require(len(set(self.sizes)) == len(self.sizes), "sizes", self.sizes, "a list without repetition")
+        require_positive(self, "sqrt_factor", "polylog_factor", "polylog_power", "lr", "loss_ratio_limit")
         low, high = self.exponent_ratio_range if len(self.exponent_ratio_range) == 2 else (0, 0)
-        shown = show(self.exponent_ratio_range)
-        require(0 < low < high, "exponent_ratio_range", shown, "two positive numbers [low,high] with low < high")
+        accepted = "two positive numbers [low,high] with low < high"
+        require(0 < low < high, "exponent_ratio_range", self.exponent_ratio_range, accepted)
         for d in self.sizes:
             for kept, space, key in (
                 (self.by_root(d), few_degrees(self.degree, self.square_degree), "degree"),
