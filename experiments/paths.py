@@ -13,6 +13,7 @@ import numpy as np
 
 from experiments.student import begin, trainer, work
 from scaling import tasks, training
+from scaling.backend import SERIAL
 from scaling.networks import TwoLayer
 
 _PIECE = 4096  # samples of an evaluation whose activations stay in a core's cache
@@ -69,7 +70,7 @@ def mean_loss(network: TwoLayer, params: Any, data: tasks.Dataset) -> float:
     return total / float(data.weights.sum(dtype=float))
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=training.SERIAL)
+@partial(jax.jit, static_argnums=0, compiler_options=SERIAL)
 def _weighted_sum(network, params, inputs, labels, weights):
     return (weights * (network.apply(params, inputs) - labels) ** 2).sum()
 

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from scaling.backend import SERIAL
+
 PANEL = 8  # rows updated one by one before the trailing matrix product; the fastest of 8, 16, 32 on a CPU
 SLACK = 1e-13  # infeasibility the ratio test may trade for a larger pivot (Harris); weights are clipped at zero
 
@@ -48,11 +50,6 @@ def recombine(features, weights) -> np.ndarray:
             weights[alive] *= np.repeat(factors, [len(g) for g in groups])
             alive = alive[weights[alive] > 0]
     return weights
-
-
-# One thread per execution: intra-op threads gain nothing on these small blocks, and two executions that share them from
-# two Python threads starve each other (seen as a standstill). Parallelism is over blocks, from Python threads.
-SERIAL = {"xla_cpu_multi_thread_eigen": False}
 
 
 @partial(jax.jit, static_argnames=("panel",), compiler_options=SERIAL)

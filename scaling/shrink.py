@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.recombination import SERIAL, eliminate
+from scaling.backend import SERIAL
+from scaling.recombination import eliminate
 
 LANES = 4  # points of a group whose features are summed at once: few shapes, so few compilations
 _compiled = set()  # shapes of blocks that this process has met

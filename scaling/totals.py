@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.recombination import SERIAL
+from scaling.backend import SERIAL
 
 CHUNK_BYTES = 1 << 22  # fits in a cache: five times faster than 16 MiB
 
