@@ -20,35 +20,27 @@ import polars as pl
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from experiments import published
+from experiments import compressions, published
 from experiments.arms import interval_text
+from experiments.compressions import compressed, label, work
 from experiments.error_panels import CHOSEN, COLORS, exponents_panel, theory, trade_panel
 from experiments.errors import Errors, errors, geometric_mean
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import Experiment, require, require_distinct, require_positive, require_whole
-from scaling import MomentSpace, compress, figures
+from scaling import figures
 from scaling.bounds import sigmoid_cells_bound
 from scaling.figures import Look
 from scaling.moments import polynomials
-from scaling.passes import empty
 from scaling.symmetric import paper_trial, sigmoid_probes
 
 __all__ = ["COLUMNS", "PUBLISHED", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
 REVISION = 1  # raised whenever a change of code changes what a point measures
-COLUMNS = {
+COLUMNS = compressions.COLUMNS | {
     "part": "grid: the paper's sizes; trade: error against d' at one d",
     "arm": "cells, compress or chosen",
-    "m": "dimension of an object",
-    "order": "k, degree of the moments kept cell by cell; empty where compress chooses it",
-    "size": "d, objects",
-    "kept": "d', objects asked for",
-    "seed": "trial; probes and objects are drawn from seed m + d + trial, as published",
-    "revision": "of the code that measures",
-    "error": "|f(compressed) - f(all)|",
     "bound": "most it can be after one emptying of d' / N cubes (scaling.bounds)",
-    "used": "order k in use",
     "seconds": "wall time of the compression",
 }
 PUBLISHED = {
@@ -120,20 +112,6 @@ def points(config: Config) -> list[Point]:
     return asked
 
 
-def label(identity: dict[str, Any]) -> str:
-    """A point in a few words, for progress lines."""
-    order = "" if identity["order"] is None else f", k = {identity['order']}"
-    return f"{identity['arm']}, m = {identity['m']}{order}, {identity['size']} -> {identity['kept']}"
-
-
-def work(identity: dict[str, Any]) -> float:
-    """Relative cost of a point, from timings of the compressor."""
-    order = identity["order"]
-    rank = 300 if order is None else polynomials(identity["m"], order)
-    cost = (identity["size"] + 2000) * (1 + rank / 60)
-    return cost * (8 if identity["m"] == 1 and identity["arm"] != "cells" else 1)
-
-
 def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
     """Error, order and seconds of each identity, trial after trial with the programs of one order."""
     results = []
@@ -141,11 +119,7 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
         m, d, kept, order = (identity[key] for key in ("m", "size", "kept", "order"))
         probes, objects = paper_trial(m, d, identity["seed"])
         clock = time.perf_counter()
-        if identity["arm"] == "cells":
-            chosen, weights, _ = empty(objects, np.ones(d), kept, MomentSpace.total_degree(m, order))
-        else:
-            coreset = compress(objects, kept, order=order)
-            chosen, weights, order = coreset.indices, coreset.weights, coreset.order
+        chosen, weights, order = compressed(identity["arm"], objects, kept, order)
         seconds = time.perf_counter() - clock
         error = sigmoid_probes(probes).error(objects, objects[chosen], weights)
         bound = sigmoid_cells_bound(probes, order, kept)
@@ -198,7 +172,7 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     numbers["rms_deviation_m_to_4"] = number(math.sqrt(np.mean(np.square(low_m))) if low_m else math.nan)
     numbers["geomean_error_ratio_to_authors"] = number(*geometric_mean(ratios["compress"], draws))
     numbers["geomean_error_ratio_to_authors_cells"] = number(*geometric_mean(ratios["cells"], draws))
-    numbers["geomean_error_ratio_chosen_to_best_order"] = number(*geometric_mean(against_best(rows, draws), draws))
+    numbers["geomean_error_ratio_chosen_to_best_order"] = number(*geometric_mean(against_best(rows), draws))
     for k in settings["trade_orders"] if settings["trade_kept"] else []:
         found = errors(of(rows, "trade", "cells", settings["trade_dimension"], k), "kept", draws)
         numbers[f"trade_exponent_k{k}"] = number(*found.at(found.value > floor).exponent())
@@ -232,7 +206,7 @@ def judge(deviations: dict, numbers: dict[str, Any], settings: dict[str, Any]) -
     return "supported" if near and not rms > settings["rms_tolerance"] else "inconclusive"
 
 
-def against_best(rows: pl.DataFrame, draws: int) -> list[float]:
+def against_best(rows: pl.DataFrame) -> list[float]:
     """log of the mean error at the chosen order over that at the best of the fixed ones, for every m and d."""
     keys, grid = ["m", "size"], rows.filter(pl.col("part") == "grid")
     grid = grid.group_by("arm", "order", *keys).agg(pl.col("error").mean())

@@ -43,6 +43,11 @@ class Errors(NamedTuple):
         return float(np.sqrt(np.mean((logs - np.polyval(np.polyfit(along, logs, 1), along)) ** 2)))
 
 
+def nothing(draws: int) -> Errors:
+    """The curve of no sizes."""
+    return Errors(*(np.empty(0),) * 4, np.empty((draws, 0)), np.empty(0, int))
+
+
 def geometric(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """Geometric mean along an axis."""
     return np.exp(np.log(values).mean(axis=axis))
@@ -63,13 +68,19 @@ def errors(rows: pl.DataFrame, variable: str, draws: int, statistic=np.mean, col
         trials.append(len(sample))
         drawn.append(chosen)
     if not len(x):
-        return Errors(*(np.empty(0),) * 4, np.empty((draws, 0)), np.empty(0, int))
+        return nothing(draws)
     low, high = np.array(ends).T
     return Errors(x, np.array(values), low, high, np.stack(drawn, axis=1), np.array(trials))
 
 
+def unsaturated(rows: pl.DataFrame, floor: float, draws: int, column: str = "error") -> Errors:
+    """Mean error against d, without sizes where d' = N > d / 10, so that no freedom is left, and without rounding."""
+    found = errors(rows.filter(pl.col("kept") == pl.col("size") // 10), "size", draws, column=column)
+    return found.at(found.value > floor)
+
+
 def geometric_mean(logs, draws: int) -> tuple[float, tuple[float, float]]:
-    """Geometric mean of ratios, each a cell of a grid, from their logarithms, with its 95 % interval; nan of none."""
+    """Geometric mean of ratios, of seeds or of cells of a grid, from their logarithms (n,), and its 95 % interval."""
     logs = np.asarray(logs, float)
     if not len(logs):
         return np.nan, (np.nan, np.nan)

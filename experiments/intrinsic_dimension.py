@@ -20,14 +20,14 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from experiments.arms import interval_text
-from experiments.errors import Errors, errors
+from experiments.compressions import compressed, cost
+from experiments.errors import errors, unsaturated
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import Experiment, require, require_numbers, require_positive, require_whole
-from scaling import MomentSpace, figures
+from scaling import figures
 from scaling.figures import BLACK, BLUE, GREEN, PURPLE, RED, Look
 from scaling.moments import polynomials
-from scaling.passes import empty
 from scaling.symmetric import PROBES, sigmoid_probes
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
@@ -89,8 +89,8 @@ def label(identity: dict[str, Any]) -> str:
 
 
 def work(identity: dict[str, Any]) -> float:
-    """Relative cost of a point, from timings of the compressor."""
-    return (identity["size"] + 2000) * (1 + polynomials(AMBIENT, identity["order"]) / 60)
+    """Relative cost of a point."""
+    return cost(identity["size"], polynomials(AMBIENT, identity["order"]))
 
 
 def trial(intrinsic: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,8 +107,7 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
     results = []
     for identity in identities:
         probes, objects = trial(identity["intrinsic"], identity["size"], identity["seed"])
-        space = MomentSpace.total_degree(AMBIENT, identity["order"])
-        chosen, weights, _ = empty(objects, np.ones(len(objects)), identity["kept"], space)
+        chosen, weights, _ = compressed("cells", objects, identity["kept"], identity["order"])
         results.append({"error": sigmoid_probes(probes).error(objects, objects[chosen], weights)})
         tick(work(identity))
     return results
@@ -123,13 +122,6 @@ def theories(n: int, k: int) -> dict[str, float]:
     return {name: power + 0.5 for name, power in powers.items()}
 
 
-def usable(rows: pl.DataFrame, n: int, k: int, floor: float, draws: int) -> Errors:
-    """Mean error against d, without sizes where d' = N > d / 10 and without rounding."""
-    rows = rows.filter(pl.col("intrinsic") == n, pl.col("order") == k, pl.col("kept") == pl.col("size") // 10)
-    found = errors(rows, "size", draws)
-    return found.at(found.value > floor)
-
-
 def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     """Exponents on every manifold against the three candidates."""
     numbers, fits, votes = {}, {}, []
@@ -138,7 +130,8 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
         table.add_column(heading, justify="right")
     for n in settings["intrinsic"]:
         for k in settings["orders"]:
-            found = usable(rows, n, k, settings["floor"], settings["draws"])
+            here = rows.filter(pl.col("intrinsic") == n, pl.col("order") == k)
+            found = unsaturated(here, settings["floor"], settings["draws"])
             value, ends = found.exponent()
             expected = theories(n, k)
             fits[f"n={n},k={k}"] = {"exponent": value, "interval": ends, "sizes": found.x} | expected

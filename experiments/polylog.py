@@ -19,35 +19,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from experiments import published
-from experiments.errors import Errors, errors, geometric, geometric_mean
+from experiments import compressions, published
+from experiments.compressions import compressed, label, work
+from experiments.errors import Errors, errors, geometric, geometric_mean, nothing
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import Experiment, require, require_numbers, require_positive, require_whole
-from scaling import MomentSpace, compress, figures, laws
-from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Look
+from scaling import figures, laws
+from scaling.figures import BLACK, BLUE, OF_DIMENSION, ORANGE, Look
 from scaling.moments import polynomials
 from scaling.order import MOST
-from scaling.passes import empty
 from scaling.symmetric import paper_trial, rational_probes
 
 __all__ = ["COLUMNS", "PUBLISHED", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
 REVISION = 1  # raised whenever a change of code changes what a point measures
-COLUMNS = {
+COLUMNS = compressions.COLUMNS | {
     "part": "schedule: d' = [c log^m d]; range: many d' at one d",
     "arm": "chosen and orders: scaling.compress, its own order or a given one; cells: moments in cells alone",
-    "m": "dimension of an object",
-    "order": "k, degree of the moments kept cell by cell; empty where compress chooses it",
-    "size": "d, objects",
-    "kept": "d', objects asked for",
-    "seed": "trial; probes and objects are drawn from seed m + d + trial, as published",
-    "revision": "of the code that measures",
-    "error": "|f(compressed) - f(all)|",
-    "used": "order k in use",
 }
 PUBLISHED = {"median_error_m2_d64000": ("8", "m=2,d=64000", "median_error")}
-COLORS = {1: PURPLE, 2: GREEN, 3: BLUE, 4: ORANGE, 5: RED}
 CHOSEN = Look("order chosen without the error", BLUE, "D")
 ORACLE = Look("oracle: best order by the error", ORANGE, "s", ":", False)
 ZERO = 1e-18  # what an error of exactly 0 is drawn and averaged as
@@ -115,31 +106,13 @@ def points(config: Config) -> list[Point]:
     return asked
 
 
-def label(identity: dict[str, Any]) -> str:
-    """A point in a few words, for progress lines."""
-    order = "" if identity["order"] is None else f", k = {identity['order']}"
-    return f"{identity['arm']}, m = {identity['m']}{order}, {identity['size']} -> {identity['kept']}"
-
-
-def work(identity: dict[str, Any]) -> float:
-    """Relative cost of a point, from timings of the compressor."""
-    order = identity["order"]
-    rank = 300 if order is None else polynomials(identity["m"], order)
-    cost = (identity["size"] + 2000) * (1 + rank / 60)
-    return cost * (8 if identity["m"] == 1 and identity["arm"] != "cells" else 1)
-
-
 def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
     """Error and order of each identity, trial after trial with the programs of one order."""
     results = []
     for identity in identities:
         m, d, kept, order = (identity[key] for key in ("m", "size", "kept", "order"))
         probes, objects = paper_trial(m, d, identity["seed"])
-        if identity["arm"] == "cells":
-            chosen, weights, _ = empty(objects, np.ones(d), kept, MomentSpace.total_degree(m, order))
-        else:
-            coreset = compress(objects, kept, order=order)
-            chosen, weights, order = coreset.indices, coreset.weights, coreset.order
+        chosen, weights, order = compressed(identity["arm"], objects, kept, order)
         error = rational_probes(probes, m + 0.05).error(objects, objects[chosen], weights)
         results.append({"error": error, "used": order})
         tick(work(identity))
@@ -171,7 +144,7 @@ def best_orders(rows: pl.DataFrame, m: int, floor: float, draws: int) -> Errors:
             drawn = orders[np.argmin(logs[:, taken].mean(axis=2), axis=0)]
             found.append((orders[best], *np.quantile(drawn, [0.025, 0.975]), logs.shape[1], drawn))
     if not kept:
-        return Errors(*(np.empty(0),) * 4, np.empty((draws, 0)), np.empty(0, int))
+        return nothing(draws)
     value, low, high, trials, drawn = zip(*found, strict=True)
     numbers = (np.array(part, float) for part in (kept, value, low, high))
     return Errors(*numbers, np.stack(drawn, axis=1).astype(float), np.array(trials))
@@ -187,12 +160,12 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     for m in settings["dimensions"]:
         chosen, oracle = on_schedule(rows, "chosen", m), on_schedule(rows, "orders", m)
         found = errors(chosen, "kept", draws, np.median)
-        rising = significant_rises(errors(chosen, "kept", draws, geometric), floor)
+        means = errors(chosen, "kept", draws, geometric)
+        rising = significant_rises(means, floor)
         rises += rising
         pairs = chosen.join(oracle, on=["size", "seed"]).sort("size", "seed")
         effect = geometric_mean((pairs["error_right"] / pairs["error"]).log(), draws)
-        used = errors(chosen, "kept", draws, geometric)
-        used = used.at(used.value > floor)
+        used = means.at(means.value > floor)
         numbers[f"decay_m{m}"] = number(*used.slope(used.x ** (1 / m), -1.0))
         fits[f"m={m}"] = {law: used.scatter(x) for law, x in (("stretched", used.x ** (1 / m)),
                                                                  ("power", np.log(used.x)))}  # fmt: skip
@@ -280,7 +253,7 @@ def best_panel(axes: Axes, fits: dict[str, Any], dimensions: list[int]) -> None:
     for m in dimensions:
         best = {key: np.array(values, float) for key, values in fits[f"m={m}"]["best_order"].items()}
         if len(best["kept"]):
-            look = Look(f"m = {m}", COLORS.get(m, BLACK), "o")
+            look = Look(f"m = {m}", OF_DIMENSION.get(m, BLACK), "o")
             figures.measured(axes, best["kept"], best["order"], best["low"], best["high"], look)
             guide = best["kept"] ** (1 / m)
             scale = np.exp(np.mean(np.log(best["order"] / guide)))

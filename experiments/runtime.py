@@ -11,34 +11,26 @@ The published seconds (another machine, Apple M4 Pro) are drawn as such.
 
 import math
 import multiprocessing
-import resource
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 from rich.table import Table
-from scipy.optimize import nnls
 
 from experiments import published
+from experiments.contenders import METHODS, timed
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import Experiment, require, require_whole
-from scaling import MomentSpace, compress, figures
-from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
-from scaling.partition import cells
-from scaling.shrink import shrink
+from scaling import MomentSpace, figures
+from scaling.figures import BLACK, OF_DIMENSION
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
 REVISION = 2  # raised whenever a change of code changes what a point measures
-CHUNK_BYTES = 1 << 22  # of features that the floor holds at once
 COLUMNS = {
     "revision": "of the code that measures",
     "method": "compress, baryx, recombine (ours on the cells given to baryx), nnls or floor",
@@ -55,7 +47,6 @@ COLUMNS = {
     "residual": "largest relative mismatch of a matched moment",
     "peak_gib": "largest resident memory of a process of its own; empty where not measured",
 }
-COLORS = {1: PURPLE, 2: GREEN, 3: BLUE, 4: ORANGE, 5: RED}
 
 
 @dataclass(slots=True)
@@ -136,114 +127,6 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
     return results
 
 
-def timed(identity: dict[str, Any]) -> dict[str, Any]:
-    """Wall times of the first and of `repeats` further calls, in seconds."""
-    space = MomentSpace.total_degree(identity["m"], identity["order"])
-    cloud = np.random.default_rng(identity["seed"]).uniform(-1, 1, (identity["size"], identity["m"]))
-    call, times = METHODS[identity["method"]](cloud, identity["kept"], space), []
-    for _ in range(1 + identity["repeats"]):
-        clock = time.perf_counter()
-        residual = call()
-        times.append(time.perf_counter() - clock)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 if identity["memory"] else None
-    warm = times[1:]
-    return {
-        "seconds": float(np.median(warm)),
-        "fastest": min(warm),
-        "first": times[0],
-        "residual": residual,
-        "peak_gib": peak,
-    }
-
-
-def compress_call(cloud: np.ndarray, kept: int, space: MomentSpace) -> Callable[[], float]:
-    """The compressor as a user calls it."""
-    return lambda: compress(cloud, kept, space=space).residual
-
-
-@partial(jax.jit, static_argnames="space")
-def weighted_features(chunk: jax.Array, weights: jax.Array, space: MomentSpace) -> jax.Array:
-    """Sum over points (n, m) in [-1, 1]^m, with weights (n,), of their features: (N,)."""
-    box = jnp.ones(chunk.shape[1])
-    return (space.rows(chunk.T, -box, box) * weights).sum(axis=1)
-
-
-def floor_call(cloud: np.ndarray, kept: int, space: MomentSpace) -> Callable[[], None]:
-    """Features of all points and their weighted sum, in chunks that fit in a cache."""
-    rows, weights = 1 << int(np.log2(CHUNK_BYTES / 8 / space.size)), np.ones(len(cloud))
-
-    def call() -> None:
-        with jax.enable_x64(True):
-            total = np.zeros(space.size)
-            for start in range(0, len(cloud), rows):
-                part = slice(start, start + rows)
-                total += np.asarray(weighted_features(cloud[part], weights[part], space))
-
-    return call
-
-
-def nnls_call(cloud: np.ndarray, kept: int, space: MomentSpace) -> Callable[[], float]:
-    """Non-negative least squares on the moments of all points: a support of at most N."""
-
-    def call() -> float:
-        with jax.enable_x64(True):
-            low, high = -np.ones(cloud.shape[1]), np.ones(cloud.shape[1])
-            features = np.asarray(space.features(jnp.asarray(cloud), low, high))
-        weights, _ = nnls(features.T, features.sum(axis=0))
-        return float(np.max(np.abs(weights @ features - features.sum(axis=0)) / np.abs(features).sum(axis=0)))
-
-    return call
-
-
-def baryx_call(cloud: np.ndarray, kept: int, space: MomentSpace) -> Callable[[], float]:
-    """baryx's default solver, jitted and vmapped over cells of equal count, each reduced to at most N points.
-
-    It is given the constant as a feature like any other: without it some cells lost up to 5 % of a moment.
-    """
-    import baryx
-
-    count = max(1, kept // space.size)
-    order, _ = cells(cloud, count)
-    batch = cloud[order][: len(cloud) // count * count].reshape(count, -1, cloud.shape[1])
-
-    @jax.jit
-    def reduce(batch):
-        def one(cell):
-            low, high = cell.min(axis=0), cell.max(axis=0)
-            features = space.features(cell, low, high)
-            solution = baryx.recombine(features, jnp.ones(len(cell)))
-            return jnp.max(jnp.abs(solution.weights @ features[solution.indices] - features.sum(axis=0)))
-
-        return jax.vmap(one)(batch).max() / batch.shape[1]
-
-    def call() -> float:
-        with jax.enable_x64(True):
-            return float(reduce(jnp.asarray(batch)))
-
-    return call
-
-
-def recombine_call(cloud: np.ndarray, kept: int, space: MomentSpace) -> Callable[[], None]:
-    """Our recombination of the same cells, features included, each reduced to N points."""
-    count = max(1, kept // space.size)
-    order, starts = cells(cloud, count)
-    share = np.full(count, space.size)
-
-    def call() -> None:
-        shrink(cloud, np.ones(len(cloud)), order, starts, share, space)
-
-    return call
-
-
-METHODS = {
-    "compress": compress_call,
-    "floor": floor_call,
-    "nnls": nnls_call,
-    "baryx": baryx_call,
-    "recombine": recombine_call,
-}
-
-
 def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     """Ratios to the peer and to the floor, growth with d, peak memory."""
 
@@ -299,7 +182,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
     """Wall time against d for every m, ours beside the published; and times relative to the floor."""
     figure, ((left, right),) = figures.new_figure(2, width=5.0, height=4.2)
     for m in sorted(rows["m"].unique()):
-        color = COLORS.get(m, BLACK)
+        color = OF_DIMENSION.get(m, BLACK)
         table = rows.filter(pl.col("m") == m).sort("size")
         ours, base = (table.filter(pl.col("method") == method) for method in ("compress", "floor"))
         left.plot(ours["size"], ours["seconds"], "o-", color=color, label=f"m = {m}")

@@ -22,14 +22,14 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from experiments.arms import interval_text
-from experiments.errors import Errors, errors
+from experiments.compressions import compressed, cost
+from experiments.errors import errors, unsaturated
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import Experiment, require, require_numbers, require_positive, require_whole
-from scaling import MomentSpace, figures
+from scaling import figures
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Look
 from scaling.moments import polynomials
-from scaling.passes import empty
 from scaling.symmetric import near_pole_probes, paper_trial, relu_probes
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
@@ -92,18 +92,16 @@ def label(identity: dict[str, Any]) -> str:
 
 
 def work(identity: dict[str, Any]) -> float:
-    """Relative cost of a point, from timings of the compressor."""
-    return (identity["size"] + 2000) * (1 + polynomials(identity["m"], identity["order"]) / 60)
+    """Relative cost of a point."""
+    return cost(identity["size"], polynomials(identity["m"], identity["order"]))
 
 
 def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
     """Errors of all functions on one coreset for each identity."""
     results = []
     for identity in identities:
-        m, d = identity["m"], identity["size"]
-        probes, objects = paper_trial(m, d, identity["seed"])
-        space = MomentSpace.total_degree(m, identity["order"])
-        chosen, weights, _ = empty(objects, np.ones(d), identity["kept"], space)
+        probes, objects = paper_trial(identity["m"], identity["size"], identity["seed"])
+        chosen, weights, _ = compressed("cells", objects, identity["kept"], identity["order"])
         read = [relu_probes(probes, s) for s in POWERS] + [near_pole_probes(probes, e) for e in MARGINS]
         found = [function.error(objects, objects[chosen], weights) for function in read]
         results.append(dict(zip(FUNCTIONS, found, strict=True)))
@@ -117,13 +115,6 @@ def theory(m: int, k: int, function: str) -> float:
     return min(k + 1, float(value) + 0.5 if kind == "relu" else math.inf) / m + 0.5
 
 
-def usable(rows: pl.DataFrame, m: int, k: int, function: str, floor: float, draws: int) -> Errors:
-    """Mean error against d, without sizes where d' = N > d / 10 and without rounding."""
-    rows = rows.filter(pl.col("m") == m, pl.col("order") == k, pl.col("kept") == pl.col("size") // 10)
-    found = errors(rows, "size", draws, column=function)
-    return found.at(found.value > floor)
-
-
 def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     """Exponents of every function at every order against the theory."""
     numbers, fits, deviations = {}, {}, {}
@@ -134,7 +125,8 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
         for function in FUNCTIONS:
             texts, reached = [], 0
             for k in sorted(settings["orders"]):
-                found = usable(rows, m, k, function, settings["floor"], settings["draws"])
+                here = rows.filter(pl.col("m") == m, pl.col("order") == k)
+                found = unsaturated(here, settings["floor"], settings["draws"], function)
                 value, ends = found.exponent()
                 expected = theory(m, k, function)
                 fits[f"m={m},k={k},{function}"] = {"exponent": value, "interval": ends, "theory": expected}

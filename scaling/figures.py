@@ -13,6 +13,8 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
 
+OF_DIMENSION = {1: PURPLE, 2: GREEN, 3: BLUE, 4: ORANGE, 5: RED}  # colours of the dimension m of an object
+
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -77,11 +79,18 @@ def shade(level: float) -> tuple:
     return mpl.colormaps["viridis"](0.95 * level)
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
-    """One legend for the whole figure, below its panels."""
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, fontsize=8
-    )
+def legend_below(figure: Figure, axes: Axes | np.ndarray, columns: int) -> None:
+    """One legend for the whole figure, below its panels, of one panel or an array of them; each label once."""
+    shown = {}
+    for panel in np.ravel(axes):
+        shown |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+
+
+def ticks(axes: Axes, values: Sequence) -> None:
+    """Ticks of a logarithmic x axis at these values alone."""
+    axes.set_xticks(values, [str(value) for value in values])
+    axes.minorticks_off()
 
 
 def law(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look) -> None:
