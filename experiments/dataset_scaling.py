@@ -9,7 +9,6 @@ Arms, each trained on d' samples made from the same d:
     subset, polylog_subset  random subsets of those two sizes, for the steps of d (_same_steps) or of d' (_own_steps)
 """
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,13 +22,14 @@ from rich.table import Table
 from experiments import arms, published
 from experiments.arms import Curve, at_sizes, curve, interval_text, ratio
 from experiments.launch import launch
-from experiments.run import Analysis, Point, number
+from experiments.run import UNKNOWN, Analysis, Point, judged, number
 from experiments.schema import require, require_positive, require_whole
 from experiments.student import (
     COLUMNS,
     Activation,
     Training,
     check_inputs,
+    coreset,
     label,
     measure,
     moment_space,
@@ -110,10 +110,10 @@ def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], MomentSpac
     def by_logarithm(d):
         return round(config.polylog_factor * math.log(d) ** config.inputs)
 
-    paper = moment_space("total_degree", config.inputs, config.paper_order, None)
-    paper_names = {"space": "total_degree", "order": config.paper_order}
+    paper = moment_space("total_degree", config.inputs, config.paper_order)
+    paper_names = coreset("total_degree", config.paper_order)
     squared = moment_space("squared_loss", config.inputs, config.order, config.label_order)
-    squared_names = {"space": "squared_loss", "order": config.order, "label_order": config.label_order}
+    squared_names = coreset("squared_loss", config.order, config.label_order)
     return {
         "paper_coreset": (by_root, paper, paper_names),
         "squared_loss_coreset": (by_root, squared, squared_names),
@@ -128,7 +128,7 @@ def points(config: Config) -> list[Point]:
         steps = schedule(config, d)
         arms = {"full": {"kept": d} | steps, "full_again": {"kept": d, "replicate": 1} | steps}
         for arm, (kept, _, names) in rules.items():
-            arms[arm] = {"method": "coreset", "kept": kept(d)} | names | steps
+            arms[arm] = {"kept": kept(d)} | names | steps
         for arm, like in (("subset", "squared_loss_coreset"), ("polylog_subset", "polylog_coreset")):
             kept = arms[like]["kept"]
             arms[f"{arm}_same_steps"] = {"method": "subset", "kept": kept} | steps
@@ -154,18 +154,17 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
         fitted["full_relabelled"] = compare(at_sizes(full, polylog.size), polylog.kept, settings)
     against = {arm: ratio(found, curves["full"], draws) for arm, found in curves.items() if arm != "full"}
 
-    unknown = number(math.nan, (math.nan, math.nan))
     numbers = {}
     for arm in ("full", *CORESETS):
         fit = fitted[arm].fits["power"] if arm in fitted else None
-        numbers[f"exponent_{arm}"] = number(fit.parameters["alpha"], fit.intervals["alpha"]) if fit else unknown
+        numbers[f"exponent_{arm}"] = number(fit.parameters["alpha"], fit.intervals["alpha"]) if fit else UNKNOWN
     for arm, name in CORESETS.items():
         found = arms.exponent_ratio(compressed[arm], curves["full"], draws) if arm in compressed else None
-        numbers[f"exponent_ratio_{name}"] = number(*found) if found else unknown
+        numbers[f"exponent_ratio_{name}"] = number(*found) if found else UNKNOWN
     for arm, name in {**CORESETS, "subset_same_steps": "subset", "full_again": "full_again"}.items():
         found = against.get(arm)
-        numbers[f"loss_ratio_at_largest_{name}"] = number(*found.largest_size()) if found else unknown
-        numbers[f"max_loss_ratio_{name}"] = number(*found.maximum()) if found else unknown
+        numbers[f"loss_ratio_at_largest_{name}"] = number(*found.largest_size()) if found else UNKNOWN
+        numbers[f"max_loss_ratio_{name}"] = number(*found.maximum()) if found else UNKNOWN
 
     verdict = judge(numbers, settings)
     summary = {"claim": CLAIM, "verdict": verdict, "numbers": numbers}
@@ -186,18 +185,9 @@ def compare(found: Curve, sizes: np.ndarray, settings: dict[str, Any]) -> laws.C
 
 
 def judge(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
-    """supported: both intervals inside the criteria; not supported: one wholly outside; otherwise inconclusive."""
-    low, high = settings["exponent_ratio_range"]
-    bounds = {
-        "exponent_ratio_squared_loss": (low, high),
-        "max_loss_ratio_squared_loss": (0, settings["loss_ratio_limit"]),
-    }
-    intervals = {name: numbers[name]["interval"] for name in bounds}
-    if any(bottom > bounds[name][1] or top < bounds[name][0] for name, (bottom, top) in intervals.items()):
-        return "not supported"
-    if all(bounds[name][0] <= bottom <= top <= bounds[name][1] for name, (bottom, top) in intervals.items()):
-        return "supported"
-    return "inconclusive"
+    """The ratio of exponents lies in its range, the worst loss ratio below its limit."""
+    exponents, losses = (numbers[f"{name}_squared_loss"]["interval"] for name in ("exponent_ratio", "max_loss_ratio"))
+    return judged([(exponents, *settings["exponent_ratio_range"]), (losses, 0, settings["loss_ratio_limit"])])
 
 
 def sentence(verdict: str, compressed: dict[str, Curve], fitted: dict[str, Any], numbers: dict[str, Any]) -> str:
@@ -262,7 +252,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
                 continue
             figures.measured(axes, found.kept**power, *found.mean(1000), look)
             if arm in fits:
-                fit = laws.Fit.from_json(json.dumps(fits[arm]["fits"][law]))
+                fit = laws.Fit.from_dict(fits[arm]["fits"][law])
                 grid = np.geomspace(found.kept.min(), found.kept.max(), 200)
                 figures.law(axes, grid**power, fit.predict(grid), look)
     if rows["task"][0] == "teacher_student" and rows["noise"][0] == 3:

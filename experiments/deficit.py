@@ -18,7 +18,7 @@ from experiments import arms, dataset_scaling
 from experiments.arms import at_sizes, curve, interval_text, ratio
 from experiments.dataset_scaling import points as all_points
 from experiments.launch import launch
-from experiments.run import Analysis, Point, number
+from experiments.run import Analysis, Point, bars, number
 from experiments.schema import require
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import Compute, Precision, label, measure, work
@@ -41,6 +41,7 @@ LOOKS = {
     "paper_coreset": Look("paper's moments", ORANGE, "s"),
     "squared_loss_coreset": Look("squared-loss moments", BLUE, "D"),
 }
+LINES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
             table.add_row(VARIANTS[name][0], look.label, *(interval_text(*entry) for entry in entries.values()))
     verdict = judge(numbers, settings["variants"])
     summary = {"claim": CLAIM, "verdict": verdict, "numbers": numbers}
-    return Analysis(fits, summary, table, sentence(verdict, numbers, settings["variants"]))
+    return Analysis(fits, summary, table, sentence(numbers, settings["variants"]))
 
 
 CLAIM = (
@@ -138,7 +139,7 @@ def judge(numbers: dict[str, Any], variants: list[str]) -> str:
     return "inconclusive"
 
 
-def sentence(verdict: str, numbers: dict[str, Any], variants: list[str]) -> str:
+def sentence(numbers: dict[str, Any], variants: list[str]) -> str:
     """The verdict for a newcomer."""
 
     def span(moments):
@@ -159,13 +160,12 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
     for shift, (arm, look) in zip((-0.12, 0.12), LOOKS.items(), strict=True):
         short = arm.removesuffix("_coreset")
         entries = [numbers[f"{name}_{short}_exponent_ratio"] for name in names]
-        low, high = zip(*(entry["interval"] for entry in entries), strict=True)
-        figures.measured(left, np.arange(len(names)) + shift, [entry["value"] for entry in entries], low, high, look)
-        for name, line in zip(names, ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1))), strict=False):
+        figures.measured(left, np.arange(len(names)) + shift, *bars(entries), look)
+        for name, line in zip(names, LINES, strict=False):
             part = rows.filter(pl.col("variant") == name)
             found = ratio(curve(part, arm), curve(part, "full"), 0)
             right.plot(found.size, found.value, color=look.color, linestyle=line, marker=look.marker, markersize=3)
-    for name, line in zip(names, ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1))), strict=False):
+    for name, line in zip(names, LINES, strict=False):
         right.plot([], [], color="grey", linestyle=line, label=VARIANTS[name][0])
     left.axhline(2, color="black", linewidth=0.8)
     left.set(xticks=range(len(names)), ylabel="exponent ratio", title="2 if nothing is lost")

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.launch import launch
-from experiments.layers import PUBLISHED, analyse, draw
+from experiments.layers import analyse, draw
 from experiments.run import Point
 from experiments.schema import Seeded, require, require_positive, require_whole
 from experiments.student import Activation
@@ -31,7 +31,7 @@ from scaling.networks import MLP
 from scaling.twins import make_twin, predictions
 from scaling.units import occurrences, select_units
 
-__all__ = ["COLUMNS", "PUBLISHED", "Config", "analyse", "draw", "label", "measure", "points", "work"]
+__all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
 REVISION = 1  # raised whenever a change of code changes what a point measures
 INPUTS = 2

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from experiments.launch import launch
-from experiments.run import Analysis, Point, number
+from experiments.run import Analysis, Point, judged, number
 from experiments.schema import Experiment, require, require_distinct, require_positive, require_whole
 from scaling import figures, laws
 from scaling.figures import BLACK, BLUE, RED, Look
@@ -188,12 +188,8 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
             numbers[f"{name}_{row['errors']}_{row['seeds']}_seeds"] = entry
     least = single.sort("corrected").row(0, named=True)
     numbers["least_coverage"] = number(least["corrected"], (least["corrected_low"], least["corrected_high"]))
-    low, high = settings["coverage_range"]
-    verdict = "inconclusive"
-    if not (pooled["corrected_high"] >= low).all() or not (pooled["corrected_low"] <= high).all():
-        verdict = "not supported"
-    elif (pooled["corrected_low"] >= low).all() and (pooled["corrected_high"] <= high).all():
-        verdict = "supported"
+    covered = pooled.select("corrected_low", "corrected_high").iter_rows()
+    verdict = judged([(interval, *settings["coverage_range"]) for interval in covered])
     shown = Table(title="Share of 95% intervals that contain the truth, pooled over quantities")
     for heading in ("errors", "seeds", "studies", "plain percentiles", "scaling.laws"):
         shown.add_column(heading, justify="left" if heading == "errors" else "right")
@@ -247,8 +243,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
         axes.axhline(LEVEL, color=BLACK, lw=0.8, ls="--")
         seeds = sorted(pooled["seeds"].unique())
         axes.set(xscale="log", xlabel="seeds", title=ERRORS[kind], ylim=(0.6, 1.01))
-        axes.set_xticks(seeds, [str(s) for s in seeds])
-        axes.minorticks_off()
+        figures.ticks(axes, seeds)
     panels[0].set(ylabel="share of intervals with the truth inside")
     panels[0].legend(loc="lower right")
     figure.suptitle(f"Verdict: {summary['verdict']}.", fontsize=9)

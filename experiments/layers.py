@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from experiments.arms import interval_text
-from experiments.run import Analysis, number
+from experiments.run import Analysis, judged, number
 from scaling import figures, laws
 from scaling.figures import BLUE, GREEN, ORANGE, PURPLE, Look
 
-PUBLISHED: dict[str, tuple[str, str, str]] = {}  # the paper leaves depth open
 COLORS, MARKERS = (BLUE, ORANGE, GREEN, PURPLE), ("o", "s", "^", "v")
 LINES = ("-", "--", ":", "-.")
 CLAIM = (
@@ -104,18 +103,10 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
         table.add_row(str(depth), str(order), " ".join(map(str, units)), *texts)
     for depth in rows["depth"].unique().sort():
         numbers |= needed(rows, depth, settings["target"], draws)
-    verdict = judge(cost, settings["tolerance"])
+    verdict = judged([(entry["interval"], 0, settings["tolerance"]) for entry in cost.values()])
     return Analysis(
         {}, {"claim": CLAIM, "verdict": verdict, "numbers": numbers}, table, sentence(numbers, cost, settings)
     )
-
-
-def judge(cost: dict[str, Any], tolerance: float) -> str:
-    """supported: all of every ratio's interval within the tolerance; not supported: all of one beyond it."""
-    intervals = [entry["interval"] for entry in cost.values()]
-    if any(low > tolerance for low, _ in intervals):
-        return "not supported"
-    return "supported" if intervals and all(high <= tolerance for _, high in intervals) else "inconclusive"
 
 
 def sentence(numbers: dict[str, Any], cost: dict[str, Any], settings: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from rich.table import Table
 from experiments.arms import interval_text
 from experiments.errors import Errors, errors, geometric
 from experiments.launch import launch
-from experiments.run import Analysis, Point, number
+from experiments.run import Analysis, Point, judged, number
 from experiments.schema import Experiment, require, require_numbers, require_positive, require_whole
 from scaling import MomentSpace, adversarial, compress, figures
 from scaling.baselines import kmeans
@@ -208,10 +208,8 @@ CLAIM = (
 
 
 def judge(shares: list[tuple[float, tuple[float, float]]], limit: float) -> str:
-    """Every rate's interval above the limit (for), one's below it (against)."""
-    if any(high < limit for _, (_, high) in shares):
-        return "not supported"
-    return "supported" if all(low >= limit for _, (low, _) in shares) else "inconclusive"
+    """Every rate is at least the limit."""
+    return judged([(ends, limit, math.inf) for _, ends in shares])
 
 
 def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> Figure:

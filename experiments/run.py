@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import shlex
 import sys
 import time
@@ -42,6 +43,26 @@ class Analysis(NamedTuple):
 def number(value: float, interval: tuple[float, float] | None = None) -> dict[str, Any]:
     """An entry of summary.json's numbers."""
     return {"value": float(value), "interval": [float(x) for x in interval] if interval is not None else None}
+
+
+UNKNOWN = number(math.nan, (math.nan, math.nan))
+
+
+def bars(entries: list[dict[str, Any]]) -> tuple[list, list, list]:
+    """Values, lower and upper ends of such entries, as error bars are drawn: three lists (n,)."""
+    return [entry["value"] for entry in entries], *([entry["interval"][end] for entry in entries] for end in (0, 1))
+
+
+def judged(asked: list[tuple[tuple[float, float], float, float]]) -> str:
+    """Verdict on intervals, each with the least and the largest number that it may hold.
+
+    supported: all of every interval lies between its limits; not supported: one lies wholly outside of them;
+    inconclusive: neither, or nothing is asked.
+    """
+    if any(high < least or low > most for (low, high), least, most in asked):
+        return "not supported"
+    inside = all(least <= low and high <= most for (low, high), least, most in asked)
+    return "supported" if asked and inside else "inconclusive"
 
 
 def folder_name(config: Any, overrides: list[str]) -> str:

@@ -168,6 +168,11 @@ def setting(config: Training, inputs: int, activation: Activation) -> dict[str, 
     }
 
 
+def coreset(space: str, order: int, label_order: int | None = None) -> dict[str, Any]:
+    """The part of an identity that says that it is trained on a coreset, and with which moments."""
+    return {"method": "coreset", "space": space, "order": order, "label_order": label_order}
+
+
 def schedule(config: Training, samples: int) -> dict[str, int]:
     """Mini-batch and steps for so many samples: a power of two up to samples / 2, but at most `batch`."""
     if config.batch is None:
@@ -214,14 +219,14 @@ def reduce(identity: dict[str, Any], train: tasks.Dataset) -> tuple[tasks.Datase
         small = BASELINES[identity["method"]](train, identity["kept"], seed=identity["seed"])
     else:
         space = moment_space(identity["space"], identity["inputs"], identity["order"], identity["label_order"])
-        coreset = compress(train.objects, identity["kept"], space=space, seed=identity["seed"])
-        small, residual, error = train.select(coreset.indices, coreset.weights), coreset.residual, coreset.error
+        found = compress(train.objects, identity["kept"], space=space, seed=identity["seed"])
+        small, residual, error = train.select(found.indices, found.weights), found.residual, found.error
     seconds = round(time.perf_counter() - clock, 4)
     report = {"samples": len(small.labels), "residual": residual, "reduce_seconds": seconds, "estimated_error": error}
     return small, report
 
 
-def moment_space(name: str, inputs: int, order: int, label_order: int | None) -> MomentSpace:
+def moment_space(name: str, inputs: int, order: int, label_order: int | None = None) -> MomentSpace:
     """The moment space of that name for objects of so many inputs and a label."""
     if name == "squared_loss":
         return MomentSpace.squared_loss(inputs, order=order, label_order=label_order)

@@ -1,7 +1,5 @@
 """What the rows of width_scaling say: exponents, paired loss ratios, and the figure of them."""
 
-import json
-import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ from rich.table import Table
 
 from experiments import arms, published
 from experiments.arms import Curve, at_sizes, curve, interval_text, ratio
-from experiments.run import Analysis, number
+from experiments.run import UNKNOWN, Analysis, judged, number
 from scaling import figures, laws
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, RED, Look
 
@@ -37,7 +35,6 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     curves = {arm: found for arm in LOOKS if (found := curve(rows, arm)) is not None}
     small = {arm: curves[arm] for arm in SMALL if arm in curves}
     wide, fits, numbers = curves["wide"], {}, {}
-    unknown = number(math.nan, (math.nan, math.nan))
     shared = small["compressed"].size if "compressed" in small else wide.size
     for arm, found in {"wide": at_sizes(wide, shared), **small}.items():
         chosen = ("power", "power_floor", "stretched", "stretched_floor")
@@ -63,11 +60,11 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
         table.add_row(arm, f"{found.size[-1]} -> {found.kept[-1]}", f"{found.mean(0)[0][-1]:.5f}", *cells)
     for arm in SMALL:
         for name in ("exponent", "exponent_ratio", "loss_ratio_at_largest", "max_loss_ratio"):
-            numbers.setdefault(f"{name}_{arm}", unknown)
+            numbers.setdefault(f"{name}_{arm}", UNKNOWN)
     verdict = judge(numbers, settings)
     summary = {"claim": CLAIM, "verdict": verdict, "numbers": numbers}
     report = {arm: comparison.to_dict() for arm, comparison in fits.items()}
-    return Analysis(report, summary, table, sentence(verdict, small, numbers))
+    return Analysis(report, summary, table, sentence(small, numbers))
 
 
 CLAIM = (
@@ -77,19 +74,12 @@ CLAIM = (
 
 
 def judge(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
-    """supported: both intervals inside the criteria; not supported: one wholly outside; otherwise inconclusive."""
-    bounds = {
-        "exponent_ratio_compressed": tuple(settings["exponent_ratio_range"]),
-        "max_loss_ratio_compressed": (0, settings["loss_ratio_limit"]),
-    }
-    intervals = {name: numbers[name]["interval"] for name in bounds}
-    if any(low > bounds[name][1] or high < bounds[name][0] for name, (low, high) in intervals.items()):
-        return "not supported"
-    inside = (bounds[name][0] <= low <= high <= bounds[name][1] for name, (low, high) in intervals.items())
-    return "supported" if all(inside) else "inconclusive"
+    """The ratio of exponents lies in its range, the worst loss ratio below its limit."""
+    exponents, losses = (numbers[f"{name}_compressed"]["interval"] for name in ("exponent_ratio", "max_loss_ratio"))
+    return judged([(exponents, *settings["exponent_ratio_range"]), (losses, 0, settings["loss_ratio_limit"])])
 
 
-def sentence(verdict: str, small: dict[str, Curve], numbers: dict[str, Any]) -> str:
+def sentence(small: dict[str, Curve], numbers: dict[str, Any]) -> str:
     """The verdict for a newcomer."""
     if "compressed" not in small:
         return "no width was compressed (d' >= d everywhere), so there is nothing to compare; ask for larger sizes."
@@ -113,7 +103,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
     for arm, found in curves.items():
         figures.measured(left, found.kept, *found.mean(1000), LOOKS[arm])
         if arm in fits:
-            fit = laws.Fit.from_json(json.dumps(fits[arm]["fits"]["power"]))
+            fit = laws.Fit.from_dict(fits[arm]["fits"]["power"])
             grid = np.geomspace(found.kept.min(), found.kept.max(), 100)
             figures.law(left, grid, fit.predict(grid), LOOKS[arm])
         if arm != "wide":

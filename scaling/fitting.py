@@ -91,13 +91,17 @@ class Fit:
 
     @classmethod
     def from_json(cls, text: str) -> "Fit":
-        """The Fit that to_json wrote; its draws are gone: (0, parameters)."""
+        """The Fit that to_json wrote, without its draws."""
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, data: dict) -> "Fit":
+        """The Fit that to_dict gave, nan or None where a number is unknown; its draws are gone: (0, parameters)."""
 
         def number(value):
             return np.nan if value is None else value
 
-        data = json.loads(text)
-        data |= {key: number(data[key]) for key in ("aicc", "rss", "scatter")}
+        data = data | {key: number(data[key]) for key in ("aicc", "rss", "scatter")}
         data["sizes"] = tuple(map(number, data["sizes"]))
         data["parameters"] = {name: number(value) for name, value in data["parameters"].items()}
         data["intervals"] = {name: tuple(map(number, ends)) for name, ends in data["intervals"].items()}

@@ -64,7 +64,7 @@ class Comparison:
     def from_json(cls, text: str) -> "Comparison":
         """The Comparison that to_json wrote; the draws of its fits are gone."""
         data = json.loads(text)
-        fits = {law: Fit.from_json(json.dumps(fitted)) for law, fitted in data["fits"].items()}
+        fits = {law: Fit.from_dict(fitted) for law, fitted in data["fits"].items()}
         for key in ("delta_aicc", "heldout"):
             data[key] = {law: np.nan if value is None else value for law, value in data[key].items()}
         best = {key: fits[data[key]] for key in ("best", "heldout_best")}

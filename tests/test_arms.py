@@ -8,7 +8,7 @@ import pytest
 
 from experiments import arms, dataset_scaling, deficit, stretched_exponential
 from experiments.envelope import crossing, decay, envelope, excess, family_of, growth
-from experiments.run import number
+from experiments.run import judged, number
 
 SIZES = [2**i for i in range(9, 18)]
 GRID = [2 ** (i / 2) for i in range(-6, 3)]
@@ -161,6 +161,13 @@ def test_verdict_of_the_main_job(exponent, worst, verdict):
     }
     settings = {"exponent_ratio_range": [1.9, 2.1], "loss_ratio_limit": 1.15}
     assert dataset_scaling.judge(numbers, settings) == verdict
+
+
+def test_one_interval_wholly_beyond_its_limits_decides():
+    inside, across, beyond = ((1.0, 2.0), 1, 2), ((0.5, 1.5), 1, math.inf), ((1.0, 2.0), 0, 0.9)
+    assert judged([inside, ((1.0, 9.0), 1, math.inf)]) == "supported"
+    assert judged([inside, across]) == judged([((math.nan, math.nan), 0, 1)]) == judged([]) == "inconclusive"
+    assert judged([across, beyond]) == "not supported"
 
 
 def test_verdict_on_the_deficit():
