@@ -26,7 +26,7 @@ from rich.table import Table
 from experiments import paths
 from experiments.arms import curve, interval_text, ratio
 from experiments.launch import launch
-from experiments.run import Analysis, Point, number
+from experiments.run import Analysis, Point, bars, number
 from experiments.schema import require, require_distinct, require_whole, show
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
@@ -35,6 +35,7 @@ from experiments.student import (
     Activation,
     Training,
     check_inputs,
+    coreset,
     label,
     moment_space,
     samples,
@@ -108,7 +109,7 @@ class Config(Training):
 def paper_space(config: Config, order: int):
     """The moments of the objects (x, y) to a total degree."""
     require(order >= 1, "paper_orders", order, "whole numbers from 1")
-    return moment_space("total_degree", config.inputs, order, None)
+    return moment_space("total_degree", config.inputs, order)
 
 
 def points(config: Config) -> list[Point]:
@@ -120,10 +121,8 @@ def points(config: Config) -> list[Point]:
         for kept, order, label_order, paper in zip(
             config.kept, config.orders, config.label_orders, config.paper_orders, strict=True
         ):
-            named = {"kept": kept, "method": "coreset"}
-            squared = {"space": "squared_loss", "order": order, "label_order": label_order}
-            arms.append((OURS, named | squared))
-            arms.append(("paper_coreset", named | {"space": "total_degree", "order": paper}))
+            arms.append((OURS, {"kept": kept} | coreset("squared_loss", order, label_order)))
+            arms.append(("paper_coreset", {"kept": kept} | coreset("total_degree", paper)))
             arms += [(method, {"kept": kept, "method": method}) for method in config.methods]
         for arm, details in arms:
             asked += [Point({"arm": arm}, shared | details | {"seed": seed}) for seed in config.seed_list()]
@@ -247,25 +246,23 @@ def draw_ratios(
     ax: Axes, numbers: dict[str, Any], activation: str, sizes: list[int], ways: list[str], what: str
 ) -> None:
     """Ratios of every way against d'; the noise of the full data as a band."""
-    low, high = (np.nan if end is None else end for end in numbers[f"{activation}_ratio_full_again"]["interval"])
-    ax.axhspan(low, high, color="#dddddd", zorder=0, label=LOOKS["full_again"].label)
+    noise = np.array(numbers[f"{activation}_ratio_full_again"]["interval"], float)
+    ax.axhspan(*noise, color="#dddddd", zorder=0, label=LOOKS["full_again"].label)
     ax.axhline(1, color="black", linewidth=0.8)
     for shift, arm in zip(np.linspace(-0.04, 0.04, len(ways)), ways, strict=True):
-        entries = [numbers[f"{activation}_{kept}_{what}_{arm}"] for kept in sizes]
-        low, high = zip(*(entry["interval"] for entry in entries), strict=True)
-        values, x = [entry["value"] for entry in entries], np.array(sizes) * np.exp(shift)
-        figures.measured(ax, x, values, low, high, LOOKS[arm])
+        values, *ends = bars([numbers[f"{activation}_{kept}_{what}_{arm}"] for kept in sizes])
+        x = np.array(sizes) * np.exp(shift)
+        figures.measured(ax, x, values, *ends, LOOKS[arm])
         figures.law(ax, x, values, LOOKS[arm])
     ax.set(xscale="log", yscale="log", xlabel="d′")
-    ax.set_xticks(sizes, [str(kept) for kept in sizes])
-    ax.minorticks_off()
+    figures.ticks(ax, sizes)
 
 
 def draw_times(ax: Axes, numbers: dict[str, Any], activation: str, kept: int, ways: list[str], what: str) -> None:
     """Ratios of every way at one d' against the seconds it takes."""
     for arm in ways:
         seconds, entry = numbers[f"{activation}_seconds_{arm}"]["value"], numbers[f"{activation}_{kept}_{what}_{arm}"]
-        figures.measured(ax, [max(seconds, 1e-3)], [entry["value"]], *([end] for end in entry["interval"]), LOOKS[arm])
+        figures.measured(ax, [max(seconds, 1e-3)], *bars([entry]), LOOKS[arm])
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set(xscale="log", yscale="log", xlabel="seconds to pick", title=f"{activation}, d′ = {kept}")
 

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from experiments.arms import curve, ratio
 from experiments.launch import launch
-from experiments.run import Analysis, Point, number
+from experiments.run import Analysis, Point, bars, number
 from experiments.schema import Seeded, require, require_positive, require_whole, show
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import REPORTED, work
@@ -268,18 +268,15 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
     for column, task in enumerate(names):
         sizes = sorted(rows.filter(pl.col("task") == task, pl.col("arm") == "coreset")["kept"].unique())
         for ax, what, neutral in zip(grid[:, column], ("accuracy_lost", "loss_ratio"), (0, 1), strict=True):
-            low, high = (np.nan if x is None else x for x in numbers[f"{task}_full_again_{what}"]["interval"])
-            ax.axhspan(low, high, color="#dddddd", zorder=0, label=LOOKS["full_again"].label)
+            noise = np.array(numbers[f"{task}_full_again_{what}"]["interval"], float)
+            ax.axhspan(*noise, color="#dddddd", zorder=0, label=LOOKS["full_again"].label)
             ax.axhline(neutral, color="black", linewidth=0.8)
             for arm in REDUCED:
-                entries = [numbers[f"{task}_{kept}_{arm}_{what}"] for kept in sizes]
-                low, high = zip(*(entry["interval"] for entry in entries), strict=True)
-                values = [entry["value"] for entry in entries]
-                figures.measured(ax, sizes, values, low, high, LOOKS[arm])
+                values, *ends = bars([numbers[f"{task}_{kept}_{arm}_{what}"] for kept in sizes])
+                figures.measured(ax, sizes, values, *ends, LOOKS[arm])
                 figures.law(ax, np.array(sizes), np.array(values), LOOKS[arm])
             ax.set(xscale="log", xlabel="d′")
-            ax.set_xticks(sizes, [str(kept) for kept in sizes])
-            ax.minorticks_off()
+            figures.ticks(ax, sizes)
         size = rows.filter(pl.col("task") == task)["size"][0]
         grid[0, column].set(title=f"{task.replace('_', ' ')}, d = {size:,}")
         grid[1, column].set(

@@ -20,10 +20,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from experiments import paths, published
+from experiments import paths, published, tracking
 from experiments.arms import curve, interval_text, ratio
 from experiments.launch import launch
-from experiments.run import Analysis, Point, number
+from experiments.run import Analysis, Point, bars, number
 from experiments.schema import require, require_whole
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
@@ -33,6 +33,7 @@ from experiments.student import (
     Students,
     Training,
     check_inputs,
+    coreset,
     label,
     moment_space,
     samples,
@@ -113,7 +114,7 @@ class Config(Students):
 
 def spaces(config: Config):
     """The paper's and the squared-loss moment space."""
-    paper = moment_space("total_degree", config.inputs, config.paper_order, None)
+    paper = moment_space("total_degree", config.inputs, config.paper_order)
     return paper, moment_space("squared_loss", config.inputs, config.order, config.label_order)
 
 
@@ -127,12 +128,11 @@ def training(config: Config, panel: str) -> Training:
 
 def points(config: Config) -> list[Point]:
     """Every arm of every panel and seed."""
-    squared = {"space": "squared_loss", "order": config.order, "label_order": config.label_order}
     arms = {
         "full": {},
         "full_again": {"replicate": 1},
-        "paper_coreset": {"method": "coreset", "space": "total_degree", "order": config.paper_order},
-        "squared_loss_coreset": {"method": "coreset"} | squared,
+        "paper_coreset": coreset("total_degree", config.paper_order),
+        "squared_loss_coreset": coreset("squared_loss", config.order, config.label_order),
         "subset": {"method": "subset"},
     }
     asked = []
@@ -148,18 +148,12 @@ def points(config: Config) -> list[Point]:
     return asked
 
 
-def stride(identity: dict[str, Any]) -> int:
-    """Steps between two stops."""
-    even = math.ceil(identity["steps"] / STOPS)
-    return even if identity["batch"] is None else 64 * math.ceil(even / 64)
-
-
 def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
     """Test loss along the training of each identity; they differ in their seed alone."""
-    results = []
-    for identity, path in zip(identities, paths.follow(identities, tick, stride(identities[0])), strict=True):
+    stride, results = paths.stride(identities[0], STOPS), []
+    for identity, path in zip(identities, paths.follow(identities, tick, stride), strict=True):
         losses = path.losses(samples(identity, identity["test_size"], 0.0, "test"))
-        along = {"at_steps": " ".join(map(str, path.steps)), "test_losses": paths.text(losses)}
+        along = {"at_steps": path.at_steps, "test_losses": paths.text(losses)}
         results.append({"test_loss": losses[-1]} | along | {key: path.report[key] for key in REPORTED})
     return results
 
@@ -253,11 +247,10 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
 
 def draw_losses(ax: Axes, part: pl.DataFrame) -> None:
     """Geometric mean over seeds of the losses of every arm against the epoch, with its 95 % interval as a band."""
-    per_epoch = part["steps_per_epoch"][0]
     for arm, look in LOOKS.items():
         own = part.filter(pl.col("arm") == arm)
-        logs = np.log([paths.numbers(cell) for cell in own["test_losses"]])
-        epochs, mean = paths.numbers(own["at_steps"][0]) / per_epoch, logs.mean(axis=0)
+        logs = np.log(tracking.along(own))
+        mean, epochs = logs.mean(axis=0), tracking.epochs(own)
         drawn = logs[laws.bootstrap_indices(len(logs), 200)].mean(axis=1)
         low, high = laws.interval(np.exp(drawn), np.exp(mean), len(logs), log=True)
         ax.plot(epochs, np.exp(mean), color=look.color, linestyle=look.line, label=look.label, linewidth=1.1)
@@ -269,8 +262,7 @@ def draw_ratios(ax: Axes, names: list[str], numbers: dict[str, Any]) -> None:
     """Final ratios to the full data of every panel and arm."""
     for shift, (arm, short) in zip(np.linspace(-0.24, 0.24, len(SHORT)), SHORT.items(), strict=True):
         entries = [numbers[f"{name}_ratio_{short}"] for name in names]
-        low, high = zip(*(entry["interval"] for entry in entries), strict=True)
-        figures.measured(ax, np.arange(len(names)) + shift, [e["value"] for e in entries], low, high, LOOKS[arm])
+        figures.measured(ax, np.arange(len(names)) + shift, *bars(entries), LOOKS[arm])
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set(yscale="log", xticks=range(len(names)), ylabel="", title="final loss over that of full data")
     ax.set_xticklabels([PANELS[n][0][:3] if n in PANELS else f"(c) {int(n[4:]):,}" for n in names])

@@ -20,7 +20,8 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from experiments import paths, tracking
+from experiments import paths
+from experiments.errors import geometric_mean
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import require, require_distinct, require_whole
@@ -29,6 +30,7 @@ from experiments.student import (
     Activation,
     Training,
     check_inputs,
+    coreset,
     label,
     moment_space,
     schedule,
@@ -92,9 +94,7 @@ class Config(Training):
         for order in (self.order, *self.orders):
             require(order >= 1, "orders", self.orders, "whole numbers from 1")
         require_whole(self, 1, "paper_order")
-        least = max(
-            space(self, self.order).size, moment_space("total_degree", self.inputs, self.paper_order, None).size
-        )
+        least = max(space(self, self.order).size, moment_space("total_degree", self.inputs, self.paper_order).size)
         fine = all(least <= kept < self.size for kept in self.kept)
         require(fine, "kept", self.kept, f"{least} (the moments) to size={self.size} less 1")
         fine = all(space(self, order).size <= max(self.kept) for order in self.orders)
@@ -117,13 +117,11 @@ def points(config: Config) -> list[Point]:
         shared = {"size": config.size} | setting(config, config.inputs, activation) | schedule(config, config.size)
         arms: list[tuple[str, dict[str, Any]]] = [("full", {"kept": config.size})]
         for kept in config.kept:
-            paper = {"method": "coreset", "space": "total_degree", "order": config.paper_order}
-            arms += [("paper_coreset", {"kept": kept} | paper)]
+            arms += [("paper_coreset", {"kept": kept} | coreset("total_degree", config.paper_order))]
             arms += [(method, {"kept": kept, "method": method}) for method in ("kmeans", "subset")]
         pairs = [(kept, config.order) for kept in config.kept] + [(most, order) for order in config.orders]
         for kept, order in dict.fromkeys(pairs):
-            squared = {"method": "coreset", "space": "squared_loss", "order": order, "label_order": order}
-            arms += [("squared_loss_coreset", {"kept": kept} | squared)]
+            arms += [("squared_loss_coreset", {"kept": kept} | coreset("squared_loss", order, order))]
         for arm, details in arms:
             for seed in config.seed_list():
                 plane = details["kept"] in (config.size, most) and details.get("order", config.order) in (
@@ -153,7 +151,7 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
 
 def geometric(rows: pl.DataFrame, column: str, draws: int) -> tuple[float, tuple[float, float]]:
     """Geometric mean of a column over seeds with its interval."""
-    return tracking.geometric(np.log(np.maximum(rows.sort("seed")[column].to_numpy(), 1e-16)), draws)
+    return geometric_mean(np.log(np.maximum(rows.sort("seed")[column].to_numpy(), 1e-16)), draws)
 
 
 def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
@@ -237,8 +235,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
             for arm in list(LOOKS)[1:]:
                 against(ax, chosen(rows, activation, arm, None, order), "kept", f"{kind}_gap_path", LOOKS[arm])
             ax.set(xscale="log", yscale="log", xlabel="d′", title=f"{activation}: {kind} on the path")
-            ax.set_xticks(sizes, [str(kept) for kept in sizes])
-            ax.minorticks_off()
+            figures.ticks(ax, sizes)
         own = chosen(rows, activation, "squared_loss_coreset", most)
         for ax, kind in zip(row[2:], ("height", "gradient"), strict=False):
             for place in HEIGHTS if kind == "height" else PLACES:

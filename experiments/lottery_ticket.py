@@ -49,6 +49,7 @@ COLUMNS = neurons.COLUMNS | {
     "square_degree": "s of compressed",
     "ablation_orders": "k of the arms order_<k>",
     "distance": "rms difference of predictions to `wide` at 10,000 test inputs, over the rms of its predictions",
+    "compress_seconds": "wall time of the compression",
     "step_over_forward": "wall time of a training step of `wide` over that of one jitted forward pass, same batch",
 }
 

@@ -40,7 +40,6 @@ COLUMNS = {
     "batch": "samples in a mini-batch",
     "epochs": "passes over the training samples",
     "shuffle": "whether every epoch takes the samples in a new order",
-    "compress_seconds": "wall time of the compression",
     "train_loss": "mean squared error on the noisy training samples, over the last epoch, each batch before its step",
     "test_loss": "mean squared error on the clean test samples",
 }

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from experiments import paths
+from experiments.errors import geometric_mean
 from experiments.launch import launch
 from experiments.run import Analysis, Point, number
 from experiments.schema import require, require_whole
@@ -31,6 +32,7 @@ from experiments.student import (
     Activation,
     Training,
     check_inputs,
+    coreset,
     label,
     moment_space,
     samples,
@@ -38,7 +40,7 @@ from experiments.student import (
     setting,
     work,
 )
-from experiments.tracking import along, chosen, correlation, final_ratio, geometric, tracked
+from experiments.tracking import along, chosen, correlation, epochs, final_ratio, tracked
 from scaling import figures
 from scaling.figures import BLACK, BLUE, ORANGE, RED, Look
 
@@ -88,7 +90,7 @@ class Config(Training):
         require_whole(self, 1, "order", "paper_order")
         require(0 <= self.label_order <= self.order, "label_order", self.label_order, f"0 to order={self.order}")
         squared = moment_space("squared_loss", self.inputs, self.order, self.label_order)
-        least = max(squared.size, moment_space("total_degree", self.inputs, self.paper_order, None).size)
+        least = max(squared.size, moment_space("total_degree", self.inputs, self.paper_order).size)
         fine = least <= self.kept[0] and self.kept[-1] < self.size
         require(fine, "kept", self.kept, f"{least} (the moments) to size={self.size} less 1")
         require(1 < self.tracking_limit < math.inf, "tracking_limit", self.tracking_limit, "a number above 1")
@@ -99,10 +101,9 @@ class Config(Training):
 def points(config: Config) -> list[Point]:
     """Every arm for every width, d' and seed."""
     asked, d = [], config.size
-    squared = {"space": "squared_loss", "order": config.order, "label_order": config.label_order}
     details = {
-        "squared_loss_coreset": {"method": "coreset"} | squared,
-        "paper_coreset": {"method": "coreset", "space": "total_degree", "order": config.paper_order},
+        "squared_loss_coreset": coreset("squared_loss", config.order, config.label_order),
+        "paper_coreset": coreset("total_degree", config.paper_order),
         "subset": {"method": "subset"},
     }
     shared = {"size": d} | setting(config, config.inputs, config.activation) | schedule(config, d)
@@ -117,9 +118,7 @@ def points(config: Config) -> list[Point]:
 
 def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
     """Losses along the training of each identity; they differ in their seed alone."""
-    even = math.ceil(identities[0]["steps"] / STOPS)
-    stride = even if identities[0]["batch"] is None else 64 * math.ceil(even / 64)
-    results = []
+    stride, results = paths.stride(identities[0], STOPS), []
     for identity, path in zip(identities, paths.follow(identities, tick, stride), strict=True):
         test = path.losses(samples(identity, identity["test_size"], 0.0, "test"))
         own = path.losses(path.samples)
@@ -128,7 +127,7 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
                 "test_loss": test[-1],
                 "gap": (test[-1] - own[-1]) - (test[0] - own[0]),
                 "estimated_error": path.report["estimated_error"],
-                "at_steps": " ".join(map(str, path.steps)),
+                "at_steps": path.at_steps,
                 "test_losses": paths.text(test),
                 "own_losses": paths.text(own),
             }
@@ -158,7 +157,7 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
         numbers[f"width_{width}_gap_full"] = number(whole.mean())
         again = chosen(rows, "full_again", width)["test_loss"].to_numpy()
         noise = np.log(again) - np.log(chosen(rows, "full", width)["test_loss"].to_numpy())
-        numbers[f"width_{width}_ratio_full_again"] = number(*geometric(noise, draws))
+        numbers[f"width_{width}_ratio_full_again"] = number(*geometric_mean(noise, draws))
         for kept in settings["kept"]:
             place, ratios = f"width_{width}_{kept}", []
             for arm, short in SHORT.items():
@@ -240,16 +239,14 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
         values = [numbers[f"width_{width}_{name}"]["value"] for width in widths]
         ax.plot(widths, values, color=look.color, marker=look.marker, linestyle=look.line, label=look.label)
     ax.set(xscale="log", xlabel="width", ylabel="growth of test less own loss", title=f"over-fitting, d′ = {middle}")
-    ax.set_xticks(widths, [str(width) for width in widths])
-    ax.minorticks_off()
+    figures.ticks(ax, widths)
     for ax, what in ((grid[1, 0], "ratio"), (grid[1, 1], "epochs")):
         for arm, short in SHORT.items():
             for width, line in zip(widths, LINES, strict=False):
                 values = [numbers[f"width_{width}_{kept}_{what}_{short}"]["value"] for kept in sizes]
                 ax.plot(sizes, values, color=LOOKS[arm].color, marker=LOOKS[arm].marker, linestyle=line, linewidth=1)
         ax.set(xscale="log", yscale="log" if what == "ratio" else "linear", xlabel="d′")
-        ax.set_xticks(sizes, [str(kept) for kept in sizes])
-        ax.minorticks_off()
+        figures.ticks(ax, sizes)
     for width, line in zip(widths, LINES, strict=False):
         grid[1, 0].plot([], [], color="grey", linestyle=line, label=f"width {width}")
     grid[1, 0].legend(frameon=False, fontsize=7)
@@ -267,8 +264,7 @@ def draw_losses(ax: Axes, rows: pl.DataFrame, column: str, width: int, kept: int
     """Geometric means over seeds along the training."""
     for arm, look in LOOKS.items():
         own = chosen(rows, arm, width, kept)
-        epochs = paths.numbers(own["at_steps"][0]) / own["steps_per_epoch"][0]
-        ax.plot(epochs, np.exp(np.log(along(own, column)).mean(axis=0)), color=look.color, linestyle=look.line)
+        ax.plot(epochs(own), np.exp(np.log(along(own, column)).mean(axis=0)), color=look.color, linestyle=look.line)
 
 
 def draw_estimates(ax: Axes, rows: pl.DataFrame, widths: list[int], sizes: list[int]) -> None:

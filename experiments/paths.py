@@ -3,6 +3,7 @@
 What is measured along the way (losses, gradients, curvature) is computed from the stops afterwards.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -32,9 +33,20 @@ class Path:
     steps: list[int]
     params: list[Any]
 
+    @property
+    def at_steps(self) -> str:
+        """The steps done at each stop, as one cell of a table."""
+        return " ".join(map(str, self.steps))
+
     def losses(self, data: tasks.Dataset) -> list[float]:
         """Weighted mean squared error on `data` at every stop."""
         return [mean_loss(self.network, params, data) for params in self.params]
+
+
+def stride(identity: dict[str, Any], stops: int) -> int:
+    """Steps between two of about so many stops: with mini-batches a multiple of 64."""
+    even = math.ceil(identity["steps"] / stops)
+    return even if identity["batch"] is None else 64 * math.ceil(even / 64)
 
 
 def follow(identities: list[dict[str, Any]], tick: Callable[[float], None], stride: int) -> list[Path]:

@@ -11,7 +11,6 @@ Arms at g = 1: coresets in the squared-loss and in the paper's isotropic space, 
 best one on validation data), and k-means centres with masses.
 """
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from rich.table import Table
 from experiments.arms import at_sizes, interval_text, ratio
 from experiments.envelope import Family, decay, envelope, excess, family_of, growth
 from experiments.launch import launch
-from experiments.run import Analysis, Point, number
+from experiments.run import UNKNOWN, Analysis, Point, number
 from experiments.schema import require, require_distinct, require_positive, require_whole
 from experiments.student import COLUMNS as STUDENT
 from experiments.student import (
@@ -34,6 +33,7 @@ from experiments.student import (
     Task,
     Training,
     check_inputs,
+    coreset,
     label,
     measure,
     moment_space,
@@ -123,8 +123,7 @@ def points(config: Config) -> list[Point]:
                 for arm, space in zip(("squared_loss", "isotropic"), spaces, strict=False):
                     if (q := largest_order(space, m, kept, cells)) is not None:
                         r = None if arm == "isotropic" else max(q - 2, 0)
-                        names = {"space": space, "order": q, "label_order": r}
-                        arms.append((arm, g, {"method": "coreset", "kept": kept} | names))
+                        arms.append((arm, g, {"kept": kept} | coreset(space, q, r)))
                 if g == 1:
                     arms.append(("kmeans", g, {"method": "kmeans", "kept": kept}))
                     arms.append(("subset", g, {"method": "subset", "kept": kept}))
@@ -165,9 +164,9 @@ CLAIM = (
 
 def read(family: Family, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The numbers of one family, and its fits."""
-    draws, unknown = settings["draws"], number(math.nan, (math.nan, math.nan))
+    draws = settings["draws"]
     names = ("max_loss_ratio", "loss_ratio_slope", "envelope_p", "envelope_log_vs_power_delta_aicc", "excess_exponent")
-    numbers = dict.fromkeys((*names, "schedule_delta_aicc", "relabelled_delta_aicc"), unknown)
+    numbers = dict.fromkeys((*names, "schedule_delta_aicc", "relabelled_delta_aicc"), UNKNOWN)
     fits: dict[str, Any] = {}
     if 1.0 in family.grid:
         schedule_curve, ratios = family.grid[1.0]
@@ -263,7 +262,7 @@ def schedule_panel(axes: Axes, family: Family, fits: dict[str, Any]) -> None:
     full = at_sizes(family.curves["full"], kept.size)
     for key, found, look in (("relabelled", full, RELABELLED), ("schedule", kept, LOOKS["squared_loss"])):
         figures.measured(axes, kept.kept**root, *found.mean(1000), look)
-        fit = laws.Fit.from_json(json.dumps(fits[key]["fits"]["stretched_floor"]))
+        fit = laws.Fit.from_dict(fits[key]["fits"]["stretched_floor"])
         grid = np.geomspace(*fit.sizes, 100)
         figures.law(axes, grid**root, fit.predict(grid), look)
 
@@ -277,7 +276,7 @@ def envelope_panel(axes: Axes, fits: dict[str, Any], m: int) -> None:
     if "envelope" in fits:
         grid = np.geomspace(points["size"].min(), points["size"].max(), 100)
         for law, line, color in (("log_power", "-", BLUE), ("power", "--", RED)):
-            fit = laws.Fit.from_json(json.dumps(fits["envelope"][law]))
+            fit = laws.Fit.from_dict(fits["envelope"][law])
             values = fit.predict(grid) if law == "log_power" else 1 / fit.predict(grid)
             power = fit.parameters["p" if law == "log_power" else "alpha"]
             text = f"log$^{{{power:.2f}}}$ d" if law == "log_power" else f"d$^{{{power:.2f}}}$"

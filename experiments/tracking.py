@@ -5,6 +5,7 @@ import polars as pl
 from scipy.stats import rankdata
 
 from experiments import paths
+from experiments.errors import geometric_mean
 from scaling import laws
 
 
@@ -19,16 +20,15 @@ def along(rows: pl.DataFrame, column: str = "test_losses") -> np.ndarray:
     return np.array([paths.numbers(cell) for cell in rows[column]])
 
 
+def epochs(rows: pl.DataFrame) -> np.ndarray:
+    """Epochs done at each stop (stops,), of rows trained alike."""
+    return paths.numbers(rows["at_steps"][0]) / rows["steps_per_epoch"][0]
+
+
 def final_ratio(rows: pl.DataFrame, arm: str, width: int, kept: int, draws: int):
     """Geometric mean over seeds of the final loss over that of the full data, with its interval."""
     logs = np.log(chosen(rows, arm, width, kept)["test_loss"].to_numpy())
-    return geometric(logs - np.log(chosen(rows, "full", width)["test_loss"].to_numpy()), draws)
-
-
-def geometric(logs: np.ndarray, draws: int) -> tuple[float, tuple[float, float]]:
-    """exp of the mean of logs (seeds,), with its interval."""
-    drawn, value = logs[laws.bootstrap_indices(len(logs), draws)].mean(axis=1), float(np.exp(logs.mean()))
-    return value, laws.interval(np.exp(drawn), value, len(logs), log=True)
+    return geometric_mean(logs - np.log(chosen(rows, "full", width)["test_loss"].to_numpy()), draws)
 
 
 def tracked(rows: pl.DataFrame, arm: str, width: int, kept: int, limit: float) -> float:
@@ -38,8 +38,7 @@ def tracked(rows: pl.DataFrame, arm: str, width: int, kept: int, limit: float) -
     """
     own, full = chosen(rows, arm, width, kept), chosen(rows, "full", width)
     ratios = np.exp(np.mean(np.log(along(own)) - np.log(along(full)), axis=0))
-    epochs = paths.numbers(own["at_steps"][0]) / own["steps_per_epoch"][0]
-    return float(epochs[np.flatnonzero(ratios <= limit)].max(initial=0.0))
+    return float(epochs(own)[np.flatnonzero(ratios <= limit)].max(initial=0.0))
 
 
 def correlation(rows: pl.DataFrame, draws: int) -> tuple[float, tuple[float, float]]:

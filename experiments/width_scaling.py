@@ -23,7 +23,7 @@ from experiments.launch import launch
 from experiments.neurons import Neurons, Optimizer, begin, check_fits, few_degrees, total_degree, trainer
 from experiments.run import Point
 from experiments.schema import require, require_positive
-from experiments.student import Activation
+from experiments.student import Activation, label
 from experiments.widths import PUBLISHED, analyse, draw
 from scaling.checkpoints import Checkpoint
 from scaling.twins import pack, predictions, unpack
@@ -104,11 +104,6 @@ def points(config: Config) -> list[Point]:
                 for seed in config.seed_list():
                     asked.append(Point({"arm": arm}, {"size": d, "seed": seed} | common | details))
     return asked
-
-
-def label(identity: dict[str, Any]) -> str:
-    """A point in a few words, for progress lines."""
-    return f"{identity['method']} {identity['size']} -> {identity['kept']}, seed {identity['seed']}"
 
 
 def work(identity: dict[str, Any]) -> float:
