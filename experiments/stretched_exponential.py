@@ -248,8 +248,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
         panels[-1], ("samples trained on", "(samples trained on)$^{1/m}$", "log d", "d′$^{1/m}$"), strict=True
     ):
         axes.set_xlabel(text)
-    panels[0, 0].errorbar([], [], label=RELABELLED.label, fmt="o", color=BLACK, mfc="white")
-    figures.legend_below(figure, panels[0, 0], columns=4)
+    figures.legend_below(figure, panels[0, :2], columns=4)
     return figure
 
 
