@@ -48,6 +48,7 @@ __all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
 
 COLUMNS = STUDENT | {"family": "task and input dimension", "grid": "g of d' = [g c log^m d]"}
 ORDERS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24)  # few, as every one is a program to compile
+MOST = 300  # moments in a cell: eliminating them takes as their cube
 LOOKS = {
     "full": Look("all d samples", BLACK, "o"),
     "full_again": Look("all d samples, another start", BLACK, "x", ":"),
@@ -102,7 +103,8 @@ def families(config: Config) -> Iterator[tuple[str, Activation, int]]:
 
 def largest_order(space: str, inputs: int, kept: int, cells: int) -> int | None:
     """The largest of ORDERS whose moments fit `cells` times into d' = kept; the first if it fits at least once."""
-    fitting = [q for q in ORDERS if cells * moment_space(space, inputs, q, max(q - 2, 0)).size <= kept]
+    room = min(kept // cells, MOST)
+    fitting = [q for q in ORDERS if moment_space(space, inputs, q, max(q - 2, 0)).size <= room]
     if fitting:
         return fitting[-1]
     return ORDERS[0] if moment_space(space, inputs, ORDERS[0], 0).size <= kept else None
