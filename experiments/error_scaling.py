@@ -228,11 +228,15 @@ def against_published(rows: pl.DataFrame, orders: list[int]) -> list[float]:
     """
     chosen = rows.filter(pl.col("part") == "grid", pl.col("arm") == "chosen")
     means = chosen.group_by("m", "size").agg(pl.col("error").mean()).sort("m", "size")
+    theirs = {
+        (m, k): dict(zip(*published.curve("2", "mean_error", "d", f"m={m},k={k},"), strict=True))
+        for m in means["m"].unique()
+        for k in orders
+    }
     logs = []
     for m, size, error in means.iter_rows():
-        known = [(published.curve("2", "mean_error", "d", f"m={m},k={k},"), k) for k in orders]
-        best, order = min(((float(e), k) for (d, es), k in known for e in es[d == size]), default=(0.0, 0))
-        if best > PUBLISHED_BEST and polynomials(m, order) <= size // 10:
+        best, order = min((theirs[m, k].get(size, math.inf), k) for k in orders)
+        if PUBLISHED_BEST < best < math.inf and polynomials(m, order) <= size // 10:
             logs.append(math.log(error / best))
     return logs
 

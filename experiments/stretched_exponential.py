@@ -102,7 +102,7 @@ def families(config: Config) -> Iterator[tuple[str, Activation, int]]:
 
 
 def largest_order(space: str, inputs: int, kept: int, cells: int) -> int | None:
-    """The largest of ORDERS whose moments fit `cells` times into d' = kept; the first if it fits at least once."""
+    """The largest of ORDERS, of at most MOST moments, that fits `cells` times into d' = kept; else the first, once."""
     room = min(kept // cells, MOST)
     fitting = [q for q in ORDERS if moment_space(space, inputs, q, max(q - 2, 0)).size <= room]
     if fitting:
