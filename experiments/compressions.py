@@ -6,7 +6,7 @@ import numpy as np
 
 from scaling import MomentSpace, compress
 from scaling.moments import polynomials
-from scaling.passes import empty
+from scaling.passes import PAIRS, empty
 
 COLUMNS = {
     "m": "dimension of an object",
@@ -20,15 +20,17 @@ COLUMNS = {
 }
 
 
-def compressed(arm: str, objects: np.ndarray, kept: int, order: int | None) -> tuple[np.ndarray, np.ndarray, int]:
+def compressed(
+    arm: str, objects: np.ndarray, kept: int, order: int | None, pairs: float = PAIRS
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Indices (n,) of the survivors of objects (d, m), their weights (n,), and the order in use.
 
     arm: `cells` keeps moments to degree `order` in compact cells and nothing else; any other is scaling.compress, which
-    chooses the order where it is None.
+    chooses the order where it is None. pairs: up to how many of a centre and a point `cells` are balls; beyond, boxes.
     """
     if arm == "cells":
         space = MomentSpace.total_degree(objects.shape[1], order)
-        chosen, weights, _ = empty(objects, np.ones(len(objects)), kept, space)
+        chosen, weights, _ = empty(objects, np.ones(len(objects)), kept, space, pairs=pairs)
         return chosen, weights, order
     coreset = compress(objects, kept, order=order)
     return coreset.indices, coreset.weights, coreset.order

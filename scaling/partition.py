@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.spatial import KDTree
+
+DISTANCES = 5_000_000  # computed at once to find neighbours; for more of them a tree is built
 
 
 def cells(coordinates: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,13 +89,25 @@ def balls(coordinates: np.ndarray, crowd: int, tries: int, seed: int) -> tuple[n
     """
     n = len(coordinates)
     centres = coordinates[np.random.default_rng(seed).permutation(n)[:tries]]
-    squares = (coordinates**2).sum(axis=1) - 2 * centres @ coordinates.T + (centres**2).sum(axis=1)[:, None]
-    nearest = np.argpartition(squares, crowd - 1, axis=1)[:, :crowd]
-    radius = np.take_along_axis(squares, nearest, axis=1).max(axis=1)
+    find = _neighbours_by_distance if len(centres) * n <= DISTANCES else _neighbours_by_tree
+    nearest, radius = find(coordinates, centres, crowd)
     taken, chosen = np.zeros(n, bool), []
     for i in np.argsort(radius, kind="stable"):
         if not taken[nearest[i]].any():
             taken[nearest[i]] = True
             chosen.append(i)
     order = nearest[chosen].ravel()
-    return order, np.arange(len(chosen) + 1) * crowd, np.sqrt(np.maximum(radius[chosen], 0.0))
+    return order, np.arange(len(chosen) + 1) * crowd, radius[chosen]
+
+
+def _neighbours_by_distance(coordinates, centres, crowd):
+    """Indices (c, crowd) of the points nearest to each centre, and the distance (c,) of the farthest of them."""
+    squares = (coordinates**2).sum(axis=1) - 2 * centres @ coordinates.T + (centres**2).sum(axis=1)[:, None]
+    nearest = np.argpartition(squares, crowd - 1, axis=1)[:, :crowd]
+    return nearest, np.sqrt(np.maximum(np.take_along_axis(squares, nearest, axis=1).max(axis=1), 0.0))
+
+
+def _neighbours_by_tree(coordinates, centres, crowd):
+    """The same, in memory that does not grow with the number of distances."""
+    distances, nearest = KDTree(coordinates).query(centres, k=[*range(1, crowd + 1)], workers=-1)
+    return nearest, distances[:, -1]

@@ -3,7 +3,8 @@
 Emptying one set of cells from many points to N is several times less accurate than removing a few points at a time
 from small neighbourhoods, wherever they lie close together (the greedy strategy of arXiv 2510.00504). Passes that thin
 many disjoint balls of little more than N points at once, the most compact first, come close to it at a thousandth of
-its cost; where there are too many points to look for balls, passes empty the most compact half of small boxes.
+its cost. Where looking for balls would take too long, passes empty the most compact half of small boxes instead, which
+loses up to half of the accuracy.
 """
 
 import numpy as np
@@ -13,18 +14,20 @@ from scaling.shrink import shrink
 
 COARSE = 2.0  # the first cells are emptied to this many times the size in one go
 CROWD = 1.25  # points in a cell of a later pass, in units of N
-PAIRS = 5_000_000  # distances that a pass may compute to find balls; where there would be more it cuts boxes
+PAIRS = (
+    5_000_000  # of a centre tried and a point, up to which a pass looks for balls; where there are more it cuts boxes
+)
 TRIES = 6  # centres tried for every N points
 THIN = 0.1  # of N: what a ball loses in a pass
 RETRIES = 8  # passes taken back when ties leave fewer points than asked for
 HALF = 0.7  # the share of what could be removed that a pass removes, from its most compact cells
 
 
-def empty(points, weights, size, space, seed=0, report=None):
+def empty(points, weights, size, space, seed=0, report=None, pairs=PAIRS):
     """Indices (n,), increasing, and weights (n,) of n <= size survivors with the same moments in the space.
 
     points: (d, m), weights: (d,), size >= space.size. n == size unless fewer points have weight.
-    report: called with the number of live points as it falls.
+    report: called with the number of live points as it falls. pairs: see PAIRS; math.inf looks for balls always.
     Also returns, as a smaller stand-in for the whole set, the indices and weights after the first pass.
     """
     mass, rank = weights.copy(), space.size
@@ -38,8 +41,8 @@ def empty(points, weights, size, space, seed=0, report=None):
     while len(alive) > size:
         before, held = alive, mass[alive]
         tries = int(TRIES * len(alive) / rank) + TRIES
-        if tries * len(alive) <= PAIRS or retries:
-            tries = max(1, min(tries, PAIRS // len(alive)))
+        if tries * len(alive) <= pairs or retries:
+            tries = int(max(1, min(tries, pairs // len(alive))))
             alive = _ball_pass(points, mass, alive, places, tries, size, space, seed + turn, retries)
         else:
             count = max(int(len(alive) / (CROWD * rank)), -(-len(alive) // (2 * rank)))

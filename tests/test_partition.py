@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from scaling import partition
 from scaling.partition import balls, cells, unit_coordinates
 
 
@@ -30,6 +31,18 @@ def test_balls_are_disjoint_and_the_most_compact_come_first():
     assert (np.diff(radii) >= 0).all()
     first = points[order[:12]]
     assert np.ptp(first, axis=0).max() < 1.0
+
+
+def test_a_tree_finds_the_same_balls_as_all_distances(monkeypatch):
+    points = np.random.default_rng(0).normal(size=(500, 3))
+    near = balls(points, 12, tries=40, seed=0)
+    monkeypatch.setattr(partition, "DISTANCES", 0)
+    for ours, theirs in zip(balls(points, 12, tries=40, seed=0), near, strict=True):
+        if ours.dtype == float:
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+        else:
+            assert set(ours) == set(theirs)
+    assert len(near[1]) > 10
 
 
 def test_unit_coordinates_do_not_see_scale_shift_or_an_outlier():
