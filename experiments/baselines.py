@@ -3,6 +3,7 @@
 All arms get the same number of samples, the same optimiser and as many steps as the full data. As few samples invite
 over-fitting, which early stopping hides, ratios are also taken at each arm's best checkpoint. Arms:
     full                    all d samples; full_again with other mini-batches: the noise beside which ratios are read
+    fitted_labels           inputs compressed by themselves, labels fitted (scaling.compress_regression)
     squared_loss_coreset    moments P_q(x) + y P_r(x) + y^2; the degrees depend on d'
     paper_coreset           moments of (x, y) to a total degree, as published
     kmeans                  centres of the inputs with the mean label and the mass of their cluster: not a subset
@@ -51,11 +52,12 @@ __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points",
 
 STOPS = 32  # checkpoints in one training run
 COLUMNS = STUDENT | {
-    "method": f"full, coreset, or one of {', '.join(BASELINES)}",
+    "method": f"full, fitted_labels, coreset, or one of {', '.join(BASELINES)}",
     "best_test_loss": f"the same at the checkpoint of {STOPS} that is best on {VALIDATION} noisy validation samples",
 }
 LOOKS = {
     "full_again": Look("full data, other mini-batches", BLACK, "x", ":"),
+    "fitted_labels": Look("coreset, fitted labels", BLACK, "o"),
     "squared_loss_coreset": Look("coreset, squared-loss moments", BLUE, "D"),
     "paper_coreset": Look("coreset, paper's moments", ORANGE, "s"),
     "kmeans": Look("k-means centres, mean labels", GREEN, "^"),
@@ -64,7 +66,7 @@ LOOKS = {
     "gradient_norm": Look("importance: gradient norm", YELLOW, ">", "--", False),
     "subset": Look("random subset", RED, "v", "--", False),
 }
-OURS = "squared_loss_coreset"
+OURS = "fitted_labels"
 
 
 @dataclass(slots=True)
@@ -121,7 +123,8 @@ def points(config: Config) -> list[Point]:
         for kept, order, label_order, paper in zip(
             config.kept, config.orders, config.label_orders, config.paper_orders, strict=True
         ):
-            arms.append((OURS, {"kept": kept} | coreset("squared_loss", order, label_order)))
+            arms.append((OURS, {"kept": kept, "method": "fitted_labels"}))
+            arms.append(("squared_loss_coreset", {"kept": kept} | coreset("squared_loss", order, label_order)))
             arms.append(("paper_coreset", {"kept": kept} | coreset("total_degree", paper)))
             arms += [(method, {"kept": kept, "method": method}) for method in config.methods]
         for arm, details in arms:
@@ -150,7 +153,7 @@ def losses(rows: pl.DataFrame, activation: str, arm: str, kept: int | None = Non
 def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
     """Loss of every way over that of the full data, and of the coreset over every other way, paired by seed."""
     draws, numbers = settings["draws"], {}
-    others = ["paper_coreset", *settings["methods"]]
+    others = ["squared_loss_coreset", "paper_coreset", *settings["methods"]]
     table = Table(caption="final test loss over that of the full data, paired by seed; 95 % intervals")
     for heading in ("task", "way", "seconds", *(f"{settings['size']} -> {kept}" for kept in settings["kept"])):
         table.add_column(heading)
@@ -184,8 +187,8 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
 
 
 CLAIM = (
-    "At equal d' and equal training, the coreset with squared-loss moments trains a better student than any other way "
-    "to pick or merge d' samples, on every task and at every d'."
+    "At equal d' and equal training, compressed inputs with fitted labels train a better student than any other way to "
+    "pick or merge d' samples, on every task and at every d'."
 )
 
 

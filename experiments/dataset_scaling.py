@@ -5,7 +5,8 @@ Arms, each trained on d' samples made from the same d:
     full                    all d; full_again with other mini-batches: the noise beside which ratios are read
     paper_coreset           d' = [16 sqrt d], moments of (x, y) to total degree 6, as published
     squared_loss_coreset    the same d', the moments that a squared loss sees: P_q(x) + y P_r(x) + y^2
-    polylog_coreset         d' = [c log^m d] with m = 2 inputs, the same space
+    fitted_labels           the same d', inputs compressed by themselves, labels fitted (scaling.compress_regression)
+    polylog_coreset, polylog_fitted_labels   d' = [c log^m d] with m = 2 inputs, the same two ways
     subset, polylog_subset  random subsets of those two sizes, for the steps of d (_same_steps) or of d' (_own_steps)
 """
 
@@ -38,7 +39,7 @@ from experiments.student import (
     work,
 )  # fmt: skip
 from scaling import MomentSpace, figures, laws
-from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
+from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW, Look
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
@@ -46,18 +47,26 @@ PUBLISHED = {  # numbers of the summary that the paper gives too
     f"exponent_{ours}": ("5a", "d=256..524288", f"exponent_{theirs}")
     for ours, theirs in (("full", "full"), ("paper_coreset", "compressed"), ("ratio_paper", "ratio"))
 }
-CORESETS = {"paper_coreset": "paper", "squared_loss_coreset": "squared_loss", "polylog_coreset": "polylog"}
+CORESETS = {
+    "paper_coreset": "paper",
+    "squared_loss_coreset": "squared_loss",
+    "fitted_labels": "fitted_labels",
+    "polylog_coreset": "polylog",
+    "polylog_fitted_labels": "polylog_fitted_labels",
+}
 
 LOOKS = {
     "full": Look("full data, d", BLACK, "o"),
     "full_again": Look("full data, other mini-batches", BLACK, "x", ":"),
     "paper_coreset": Look("coreset, paper's moments, 16√d", ORANGE, "s"),
     "squared_loss_coreset": Look("coreset, squared-loss moments, 16√d", BLUE, "D"),
+    "fitted_labels": Look("coreset, fitted labels, 16√d", SKY, "p"),
     "polylog_coreset": Look("coreset, squared-loss moments, c log²d", GREEN, "^"),
+    "polylog_fitted_labels": Look("coreset, fitted labels, c log²d", YELLOW, "*"),
     "subset_same_steps": Look("random subset 16√d, steps of d", RED, "v", "--", False),
     "subset_own_steps": Look("random subset 16√d, own steps", RED, "P", ":", False),
     "polylog_subset_same_steps": Look("random subset c log²d, steps of d", PURPLE, "<", "--", False),
-    "polylog_subset_own_steps": Look("random subset c log²d, own steps", SKY, ">", ":", False),
+    "polylog_subset_own_steps": Look("random subset c log²d, own steps", PURPLE, ">", ":", False),
 }
 
 
@@ -114,10 +123,13 @@ def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], MomentSpac
     paper_names = coreset("total_degree", config.paper_order)
     squared = moment_space("squared_loss", config.inputs, config.order, config.label_order)
     squared_names = coreset("squared_loss", config.order, config.label_order)
+    least, fitted_names = MomentSpace.total_degree(config.inputs, 1), {"method": "fitted_labels"}
     return {
         "paper_coreset": (by_root, paper, paper_names),
         "squared_loss_coreset": (by_root, squared, squared_names),
+        "fitted_labels": (by_root, least, fitted_names),
         "polylog_coreset": (by_logarithm, squared, squared_names),
+        "polylog_fitted_labels": (by_logarithm, least, fitted_names),
     }
 
 
@@ -198,7 +210,8 @@ def sentence(verdict: str, compressed: dict[str, Curve], fitted: dict[str, Any],
     text = (
         f"{OPENING[verdict]} A student trained on {found.kept[-1]} weighted samples made from {found.size[-1]} ends at "
         f"{value['loss_ratio_at_largest_squared_loss']:.2f} times the loss of training on all of them (the paper's "
-        f"moments {value['loss_ratio_at_largest_paper']:.2f}, a random subset "
+        f"moments {value['loss_ratio_at_largest_paper']:.2f}, fitted labels "
+        f"{value['loss_ratio_at_largest_fitted_labels']:.2f}, a random subset "
         f"{value['loss_ratio_at_largest_subset']:.2f}, all samples again with other mini-batches "
         f"{value['loss_ratio_at_largest_full_again']:.2f}). Loss falls as d^-{value['exponent_full']:.2f} with all "
         f"samples and as d'^-{value['exponent_squared_loss_coreset']:.2f} with coresets: "

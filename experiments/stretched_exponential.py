@@ -8,7 +8,7 @@ loss to that of all d samples is read in three ways:
     excess    ratio - 1 against d' at a fixed d: exponential in d'^p, or a power?
     ratio     at g = 1: bounded over the whole range of d?
 Arms at g = 1: coresets in the squared-loss and in the paper's isotropic space, random subsets (last checkpoint, and the
-best one on validation data), and k-means centres with masses.
+best one on validation data), k-means centres with masses, and compressed inputs with fitted labels.
 """
 
 import math
@@ -42,7 +42,7 @@ from experiments.student import (
     work,
 )  # fmt: skip
 from scaling import figures, laws
-from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Look
+from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
 
 __all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
 
@@ -54,6 +54,7 @@ LOOKS = {
     "full_again": Look("all d samples, another start", BLACK, "x", ":"),
     "squared_loss": Look("coreset, squared-loss moments", BLUE, "D"),
     "isotropic": Look("coreset, isotropic moments (paper)", ORANGE, "s"),
+    "fitted_labels": Look("coreset, fitted labels", SKY, "p"),
     "kmeans": Look("k-means centres with masses", GREEN, "^", "-."),
     "subset": Look("random subset", RED, "v", "--", False),
     "subset_best": Look("random subset, best checkpoint", PURPLE, "P", ":", False),
@@ -127,8 +128,7 @@ def points(config: Config) -> list[Point]:
                         r = None if arm == "isotropic" else max(q - 2, 0)
                         arms.append((arm, g, {"kept": kept} | coreset(space, q, r)))
                 if g == 1:
-                    arms.append(("kmeans", g, {"method": "kmeans", "kept": kept}))
-                    arms.append(("subset", g, {"method": "subset", "kept": kept}))
+                    arms += [(way, g, {"method": way, "kept": kept}) for way in ("fitted_labels", "kmeans", "subset")]
             for seed in config.seed_list():
                 for arm, g, details in arms:
                     which = {"size": d, "kept": details["kept"], "seed": seed}
@@ -181,10 +181,11 @@ def read(family: Family, settings: dict[str, Any]) -> tuple[dict[str, Any], dict
             )
             lead = pair.fits["power_floor"].aicc - pair.fits["stretched_floor"].aicc
             fits[key], numbers[f"{key}_delta_aicc"] = pair.to_dict(), number(lead)
-    for arm in ("full_again", "squared_loss", "isotropic", "kmeans", "subset", "subset_best"):
+    for arm in ("full_again", "squared_loss", "isotropic", "fitted_labels", "kmeans", "subset", "subset_best"):
         if arm in family.curves:
-            there = ratio(family.curves[arm], family.curves["full"], draws).largest_size()
-            numbers[f"loss_ratio_at_largest_{arm}"] = number(*there)
+            against = ratio(family.curves[arm], family.curves["full"], draws)
+            numbers[f"loss_ratio_at_largest_{arm}"] = number(*against.largest_size())
+            numbers[f"max_loss_ratio_{arm}"] = number(*against.maximum())
     found = envelope(family, settings["tolerance"])
     fits["envelope_points"] = found._asdict()
     if grown := growth(found, draws):

@@ -2,9 +2,9 @@
 
 A point's identity is a flat dict of numbers and names that determines its result alone:
     task, inputs, activation, distribution, noise, teacher_width, test_size, width, lr, weight_decay, precision, batch,
-    steps, steps_per_epoch, seed, size (d), method (full, coreset or one of BASELINES), kept (d'), space, order,
-    label_order, replicate (of the mini-batches, or of the student's start where there are none), and optimizer where it
-    is not AdamW.
+    steps, steps_per_epoch, seed, size (d), method (full, coreset, fitted_labels or one of BASELINES), kept (d'), space,
+    order, label_order, replicate (of the mini-batches, or of the student's start where there are none), and optimizer
+    where it is not AdamW.
 """
 
 import functools
@@ -16,15 +16,17 @@ from enum import Enum
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 
 from experiments.schema import Seeded, require, require_positive, require_whole
-from scaling import MomentSpace, compress, tasks, training
+from scaling import MomentSpace, compress, compress_regression, tasks, training
 from scaling.baselines import BASELINES
 from scaling.networks import TwoLayer
 
 VALIDATION = 4096  # noisy samples on which the best checkpoint is chosen
 REPORTED = ("samples", "residual", "reduce_seconds")
+COMPRESSED = ("coreset", "fitted_labels")
 REVISION = 3  # raised whenever a change of code changes what a point measures
 
 
@@ -46,7 +48,7 @@ COLUMNS = {
     "lr": "learning rate at the start; a cosine to zero",
     "weight_decay": "decoupled, of AdamW",
     "precision": "of the training",
-    "method": "full, coreset, subset or kmeans",
+    "method": "full, coreset, fitted_labels (scaling.compress_regression), subset or kmeans",
     "space": "moment space of the coreset: total_degree or squared_loss",
     "order": "k or q, degree of the matched polynomials in x",
     "label_order": "r, degree in x of the polynomials that multiply y",
@@ -190,7 +192,7 @@ def label(identity: dict[str, Any]) -> str:
 def work(identity: dict[str, Any]) -> float:
     """Relative cost of a point: the samples it trains on, with some for each step and for the compression."""
     per_step = identity["batch"] or identity["kept"]
-    return identity["steps"] * (per_step + 300) + 10_000 * identity["size"] * (identity["method"] == "coreset")
+    return identity["steps"] * (per_step + 300) + 10_000 * identity["size"] * (identity["method"] in COMPRESSED)
 
 
 def target(identity: dict[str, Any]) -> tasks.Target:
@@ -217,6 +219,10 @@ def reduce(identity: dict[str, Any], train: tasks.Dataset) -> tuple[tasks.Datase
     residual = error = None
     if identity["method"] in BASELINES:
         small = BASELINES[identity["method"]](train, identity["kept"], seed=identity["seed"])
+    elif identity["method"] == "fitted_labels":
+        found = compress_regression(train.inputs, train.labels, identity["kept"], seed=identity["seed"])
+        small = tasks.Dataset(*(np.asarray(x, np.float32) for x in (found.inputs, found.labels, found.weights)))
+        residual, error = found.residual, found.error
     else:
         space = moment_space(identity["space"], identity["inputs"], identity["order"], identity["label_order"])
         found = compress(train.objects, identity["kept"], space=space, seed=identity["seed"])

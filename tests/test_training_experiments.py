@@ -22,16 +22,16 @@ def entry(value, low, high):
     ],
 )
 def test_fig_3_is_judged_beside_the_noise_of_full_data(ratio, again, verdict):
-    numbers = {"sgd_ratio_squared_loss": ratio, "sgd_ratio_full_again": again, "sgd_ratio_paper": entry(9, 8, 10)}
+    numbers = {"sgd_ratio_fitted_labels": ratio, "sgd_ratio_full_again": again, "sgd_ratio_paper": entry(9, 8, 10)}
     assert dataset_training.judge(numbers, {"loss_ratio_limit": 1.03, "more_loss_ratio_limit": 1.3}) == verdict
 
 
 def test_more_samples_have_a_limit_of_their_own_and_full_batches_no_noise():
     limits = {"loss_ratio_limit": 1.03, "more_loss_ratio_limit": 1.3}
     again = entry(1.0, 0.9, 1.1)
-    more = {"sgd_100000_ratio_squared_loss": entry(1.25, 1.2, 1.3), "sgd_100000_ratio_full_again": again}
+    more = {"sgd_100000_ratio_fitted_labels": entry(1.25, 1.2, 1.3), "sgd_100000_ratio_full_again": again}
     assert dataset_training.judge(more, limits) == "supported"
-    exact = {"gd_ratio_squared_loss": entry(1.2, 1.1, 1.3), "gd_ratio_full_again": entry(1.5, 1, 2)}
+    exact = {"gd_ratio_fitted_labels": entry(1.2, 1.1, 1.3), "gd_ratio_full_again": entry(1.5, 1, 2)}
     assert dataset_training.judge(exact, limits) == "not supported"
 
 

@@ -1,0 +1,136 @@
+"""compress_regression: fewer samples for a squared loss, with labels that need not be those of the points.
+
+sum_i c_i (f(x_i) - y_i)^2 sees the labels only through sum_i c_i y_i f(x_i), apart from a constant. A subset must carry
+the noise of its own labels d / d' times enlarged; where f is no polynomial, that noise does not cancel. Here the inputs
+are compressed without the labels, and the survivors' labels are the values of one polynomial h,
+
+    sum_j c'_j h(x_j) p(x_j) = sum_i c_i y_i p(x_i)  for every polynomial p to degree R,
+
+so whatever of the noise the survivors cannot resolve is left out instead of enlarged. On all points h is the
+least-squares polynomial; R is the largest degree at which the survivors still measure the square of every polynomial to
+within half (a Marcinkiewicz-Zygmund inequality), so that no label can grow large.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.backend import OneBlasThread
+from scaling.checks import checked_points
+from scaling.coreset import TOLERANCE, compress
+from scaling.correction import SHARE
+from scaling.moments import MomentSpace
+from scaling.order import largest_order
+from scaling.totals import feature_matrix, moment_totals
+
+MOST = 400  # polynomials that labels are matched to
+LEAST_SQUARE = 0.5  # of the square of a polynomial over all points, what the survivors must measure of it
+SAMPLE = 1 << 14  # points on which squares over all points are estimated
+
+
+@dataclass(frozen=True)
+class RegressionCoreset:
+    """Weighted samples for a squared loss.
+
+    inputs: (n, m) float64, rows of the input; indices: (n,) which ones, increasing. labels: (n,) or (n, L) float64, as
+    given. weights: (n,) float64, > 0. order: degree k of the polynomials of x kept cell by cell. label_order: R, degree
+    of the polynomials p whose sums with the labels agree. residual: largest relative mismatch of either, that of
+    Coreset and |sum c' h p - sum c y p| / (sum c y^2 sum c p^2)^(1/2). error: estimated error of the mean of a smooth
+    function of x, as in Coreset. constant: () or (L,), sum c y^2 - sum c' h^2: by how much the squared loss of all
+    points exceeds that of the samples.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+    indices: np.ndarray
+    order: int
+    label_order: int
+    residual: float
+    error: float
+    constant: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@OneBlasThread()
+def compress_regression(
+    inputs, labels, size: int, *, order=None, weights=None, seed: int = 0, progress=None
+) -> RegressionCoreset:
+    """`size` of the inputs, re-weighted and re-labelled so that a squared loss and its gradients are nearly unchanged.
+
+    inputs: (d, m) finite. labels: (d,) or (d, L) finite. size, order, weights, seed, progress: as in scaling.compress,
+    which compresses the inputs; order None chooses.
+
+    sum c f(x)^2 is kept as `compress` keeps any smooth mean, sum c y p(x) exactly for polynomials p to `label_order`
+    (the squared loss of arXiv 2510.00504, section 5, without its restriction to a subset of the labels). Unlike the
+    survivors of `compress` the samples are no rows of the input. size >= d returns the input unchanged.
+    Raises ValueError where `compress` does, and on labels of the wrong shape or not finite; ArithmeticError if moments
+    could not be kept to 1e-10.
+    """
+    inputs, charge = checked_points(inputs, weights, "inputs")
+    labels, d = np.asarray(labels, np.float64), len(inputs)
+    if labels.ndim not in (1, 2) or 0 in labels.shape or len(labels) != d:
+        raise ValueError(f"labels must have shape ({d},) or ({d}, L) to match inputs, got {labels.shape}")
+    if not np.isfinite(labels).all():
+        raise ValueError("labels must be finite, got nan or inf")
+    coreset = compress(inputs, size, order=order, weights=charge, seed=seed, progress=progress)
+    if len(coreset) == len(inputs):
+        return _together(coreset, labels, coreset.order, 0.0, np.zeros(labels.shape[1:]))
+    box = inputs.min(axis=0), inputs.max(axis=0)
+    space, matrix, basis = _measured(coreset, inputs, charge, box, seed)
+    values, mass = matrix @ basis, coreset.weights[:, None]
+    gram = (mass * values).T @ values
+    columns = labels.reshape(len(labels), -1)
+    wanted = np.stack([moment_totals(inputs, charge * y, *box, space)[0] for y in columns.T], axis=1)
+    fitted = np.zeros((len(coreset), columns.shape[1]))
+    for _ in range(3):  # once, and again for the rounding
+        fitted += values @ np.linalg.solve(gram, basis.T @ (wanted - matrix.T @ (mass * fitted)))
+    missing = np.abs(basis.T @ (wanted - matrix.T @ (mass * fitted))).max(axis=0)
+    norm = np.sqrt(charge @ columns**2)
+    residual = float(np.max(missing / np.where(norm > 0, norm, 1.0)))
+    if not residual <= TOLERANCE:
+        raise ArithmeticError(f"labels left a relative moment mismatch of {residual:.1e}, accepted is {TOLERANCE:g}")
+    constant = (charge @ columns**2 - coreset.weights @ fitted**2).reshape(labels.shape[1:])
+    return _together(coreset, fitted.reshape(-1, *labels.shape[1:]), space.order, residual, constant)
+
+
+def _together(coreset, labels, label_order, residual, constant):
+    samples = coreset.points, labels, coreset.weights, coreset.indices
+    worst = max(residual, coreset.residual)
+    return RegressionCoreset(*samples, coreset.order, label_order, worst, coreset.error, constant)
+
+
+def _measured(coreset, inputs, charge, box, seed):
+    """The richest space whose squares the survivors measure, its features (n, M) at them, and a basis (M, K) of it.
+
+    The basis is orthonormal on the points; polynomials that vanish on all of them, as where a coordinate is constant,
+    are left out of it.
+    """
+    n, m = coreset.points.shape
+    room = min(MOST, SHARE * n)
+    most = largest_order(m, int(room)) if room > m else 0
+    top = MomentSpace.total_degree(m, most)
+    alive = np.flatnonzero(charge)
+    some = np.random.default_rng(seed).permutation(alive)[:SAMPLE]
+    share = charge[some] * (charge.sum() / charge[some].sum())
+    here, there = feature_matrix(coreset.points, *box, top), feature_matrix(inputs[some], *box, top)
+    kept, all_points = here.T @ (coreset.weights[:, None] * here), there.T @ (share[:, None] * there)
+    place = {e: i for i, e in enumerate(top.exponents)}
+
+    def basis(order):
+        """Columns of the polynomials to this degree and a basis of them; None if a square of one is not measured."""
+        own = [place[e] for e in MomentSpace.total_degree(m, order).exponents]
+        squares, vectors = np.linalg.eigh(all_points[np.ix_(own, own)])
+        sound = squares > 1e-12 * squares[-1]
+        vectors = vectors[:, sound] / np.sqrt(squares[sound])
+        least = np.linalg.eigvalsh(vectors.T @ kept[np.ix_(own, own)] @ vectors)[0]
+        return (own, vectors) if least >= LEAST_SQUARE or order == 0 else None
+
+    low, high = 0, most  # the richer the space, the smaller its least square
+    while low < high:
+        order = (low + high + 1) // 2
+        low, high = (low, order - 1) if basis(order) is None else (order, high)
+    own, vectors = basis(low)
+    return MomentSpace.total_degree(m, low), here[:, own], vectors
