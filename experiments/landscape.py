@@ -39,7 +39,7 @@ from experiments.student import (
 from experiments.student import work as training_work
 from experiments.surface import PLACES, compare
 from scaling import figures
-from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, Look
+from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
@@ -57,6 +57,7 @@ COLUMNS |= {f"gradient_gap_{place}": f"|g' - g| / |g|, geometric mean over param
 
 LOOKS = {
     "full": Look("full data", BLACK, "o"),
+    "fitted_labels": Look("coreset, fitted labels", SKY, "p"),
     "squared_loss_coreset": Look("coreset, squared-loss moments", BLUE, "D"),
     "paper_coreset": Look("coreset, paper's moments", ORANGE, "s"),
     "kmeans": Look("k-means centres, mean labels", GREEN, "^"),
@@ -118,7 +119,7 @@ def points(config: Config) -> list[Point]:
         arms: list[tuple[str, dict[str, Any]]] = [("full", {"kept": config.size})]
         for kept in config.kept:
             arms += [("paper_coreset", {"kept": kept} | coreset("total_degree", config.paper_order))]
-            arms += [(method, {"kept": kept, "method": method}) for method in ("kmeans", "subset")]
+            arms += [(method, {"kept": kept, "method": method}) for method in ("fitted_labels", "kmeans", "subset")]
         pairs = [(kept, config.order) for kept in config.kept] + [(most, order) for order in config.orders]
         for kept, order in dict.fromkeys(pairs):
             arms += [("squared_loss_coreset", {"kept": kept} | coreset("squared_loss", order, order))]
@@ -176,8 +177,8 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
 
 
 CLAIM = (
-    "The loss landscape is unchanged: with the squared-loss moments, height, gradient and Hessian on the coreset are "
-    "those on all data, at random parameters, along the training path and far from both."
+    "The loss landscape is unchanged: with compressed inputs and fitted labels, height, gradient and Hessian are those "
+    "on all data, at random parameters, along the training path and far from both."
 )
 
 
@@ -190,14 +191,14 @@ def chosen(rows: pl.DataFrame, activation: str, arm: str, kept: int | None = Non
 
 
 def judge(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
-    """supported: every difference of the squared-loss coreset is below its limit with its whole interval: of the height
+    """supported: every difference with fitted labels is below its limit with its whole interval: of the height
     everywhere, of the gradient everywhere but at the end (where it vanishes), and of the Hessian.
 
     not supported: one is above it with its whole interval; inconclusive: neither.
     """
     fine, wrong = [], []
     for name, entry in numbers.items():
-        if name.endswith("_squared_loss") and "gradient_gap_end" not in name:
+        if name.endswith("_fitted_labels") and "gradient_gap_end" not in name:
             limit = settings["height_gap_limit" if "_height_gap_" in name else "gradient_gap_limit"]
             low, high = entry["interval"]
             fine.append(high < limit)
@@ -215,8 +216,9 @@ def sentence(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
             ("gradient_gap_path", "gradient"),
             ("hessian_gap", "Hessian"),
         ):
-            ours, random = (numbers[f"{activation}_{column}_{arm}"]["value"] for arm in ("squared_loss", "subset"))
-            words.append(f"{name} {ours:.1e} (random subset {random:.1e})")
+            arms = ("fitted_labels", "squared_loss", "subset")
+            ours, plain, random = (numbers[f"{activation}_{column}_{arm}"]["value"] for arm in arms)
+            words.append(f"{name} {ours:.1e} (labels of the data {plain:.1e}, random subset {random:.1e})")
         parts.append(f"{activation}: {', '.join(words)}")
     most = max(settings["kept"])
     return f"relative differences on the training path, of the Hessian at its end, d' = {most}; {'; '.join(parts)}."
@@ -225,7 +227,7 @@ def sentence(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
 def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> Figure:
     """Slices of the loss surface; then for every task the differences against d' and order, and Hessian spectra."""
     tasks = list(rows["activation"].unique(maintain_order=True))
-    figure, grid = figures.new_figure(5, 1 + len(tasks), width=3.2, height=2.9)
+    figure, grid = figures.new_figure(len(LOOKS), 1 + len(tasks), width=3.2, height=2.9)
     order = rows.filter(pl.col("slice").is_not_null(), pl.col("arm") == "squared_loss_coreset")["order"][0]
     sizes = sorted(rows.filter(pl.col("arm") == "subset")["kept"].unique())
     most = sizes[-1]
@@ -242,6 +244,7 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
                 against(ax, own, "order", f"{kind}_gap_{place}", PLACE_LOOKS[place])
             ax.set(yscale="log", xlabel="order q = r", title=f"{activation}: {kind}, d′ = {most}")
         spectra(row[4], rows, activation, most, order)
+        row[5].set_visible(False)
         row[0].set_ylabel("relative difference to all data")
     grid[1, 3].legend(frameon=False, fontsize=7)
     figures.legend_below(figure, grid[1, 0], columns=4)

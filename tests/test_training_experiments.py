@@ -54,14 +54,14 @@ def test_baselines_are_judged_by_every_comparison():
 def test_landscape_leaves_out_the_gradient_at_the_end():
     settings = {"height_gap_limit": 0.05, "gradient_gap_limit": 0.1}
     numbers = {
-        "relu_height_gap_path_squared_loss": entry(0.01, 0.005, 0.02),
-        "relu_gradient_gap_end_squared_loss": entry(2, 1, 3),
+        "relu_height_gap_path_fitted_labels": entry(0.01, 0.005, 0.02),
+        "relu_gradient_gap_end_fitted_labels": entry(2, 1, 3),
         "relu_gradient_gap_path_subset": entry(2, 1, 3),
-        "relu_hessian_gap_squared_loss": entry(0.01, 0.005, 0.02),
+        "relu_hessian_gap_fitted_labels": entry(0.01, 0.005, 0.02),
     }
     assert landscape.judge(numbers, settings) == "supported"
     assert (
-        landscape.judge(numbers | {"relu_gradient_gap_far_squared_loss": entry(2, 1, 3)}, settings) == "not supported"
+        landscape.judge(numbers | {"relu_gradient_gap_far_fitted_labels": entry(2, 1, 3)}, settings) == "not supported"
     )
 
 
