@@ -38,6 +38,7 @@ from experiments.student import (
     check_inputs,
     coreset,
     label,
+    least_fitted,
     moment_space,
     samples,
     schedule,
@@ -88,8 +89,9 @@ class Config(Training):
         check_inputs(self, self.inputs)
         accepted = "a list with at least one entry, without repetition"
         require_distinct(self, accepted, "activations", "kept", "methods")
-        fine = all(1 <= kept < self.size for kept in self.kept)
-        require(fine, "kept", self.kept, f"whole numbers from 1 to size={self.size} less 1")
+        least = least_fitted(self.inputs)
+        fine = all(least <= kept < self.size for kept in self.kept)
+        require(fine, "kept", self.kept, f"whole numbers from {least} to size={self.size} less 1")
         for key in ("orders", "label_orders", "paper_orders"):
             fine = len(getattr(self, key)) == len(self.kept)
             require(fine, key, getattr(self, key), f"as many as kept={show(self.kept)}")

@@ -32,13 +32,14 @@ from experiments.student import (
     check_inputs,
     coreset,
     label,
+    least_fitted,
     measure,
     moment_space,
     schedule,
     setting,
     work,
 )  # fmt: skip
-from scaling import MomentSpace, figures, laws
+from scaling import figures, laws
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW, Look
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
@@ -103,15 +104,15 @@ class Config(Training):
         require(
             0 <= self.label_order <= self.order, "label_order", self.label_order, f"null or 0 to order={self.order}"
         )
-        for arm, (kept, space, _) in coresets(self).items():
+        for arm, (kept, least, _) in coresets(self).items():
             key = "paper_order" if arm == "paper_coreset" else "order"
             for d in self.sizes:
-                reason = f"an order whose {space.size} moments fit into what {arm} keeps of d={d}, which is {kept(d)}"
-                require(kept(d) >= min(space.size, d), key, getattr(self, key), reason)
+                reason = f"an order whose {least} moments fit into what {arm} keeps of d={d}, which is {kept(d)}"
+                require(kept(d) >= min(least, d), key, getattr(self, key), reason)
 
 
-def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], MomentSpace, dict]]:
-    """Of each coreset arm the rule d -> d', the moment space, and the part of the identity that names it."""
+def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], int, dict]]:
+    """Of each coreset arm the rule d -> d', the least d' it can do with, and the part of the identity that names it."""
 
     def by_root(d):
         return round(config.sqrt_factor * math.sqrt(d))
@@ -119,11 +120,11 @@ def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], MomentSpac
     def by_logarithm(d):
         return round(config.polylog_factor * math.log(d) ** config.inputs)
 
-    paper = moment_space("total_degree", config.inputs, config.paper_order)
+    paper = moment_space("total_degree", config.inputs, config.paper_order).size
     paper_names = coreset("total_degree", config.paper_order)
-    squared = moment_space("squared_loss", config.inputs, config.order, config.label_order)
+    squared = moment_space("squared_loss", config.inputs, config.order, config.label_order).size
     squared_names = coreset("squared_loss", config.order, config.label_order)
-    least, fitted_names = MomentSpace.total_degree(config.inputs, 1), {"method": "fitted_labels"}
+    least, fitted_names = least_fitted(config.inputs), {"method": "fitted_labels"}
     return {
         "paper_coreset": (by_root, paper, paper_names),
         "squared_loss_coreset": (by_root, squared, squared_names),

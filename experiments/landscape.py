@@ -32,6 +32,7 @@ from experiments.student import (
     check_inputs,
     coreset,
     label,
+    least_fitted,
     moment_space,
     schedule,
     setting,
@@ -95,7 +96,8 @@ class Config(Training):
         for order in (self.order, *self.orders):
             require(order >= 1, "orders", self.orders, "whole numbers from 1")
         require_whole(self, 1, "paper_order")
-        least = max(space(self, self.order).size, moment_space("total_degree", self.inputs, self.paper_order).size)
+        paper = moment_space("total_degree", self.inputs, self.paper_order)
+        least = max(space(self, self.order).size, paper.size, least_fitted(self.inputs))
         fine = all(least <= kept < self.size for kept in self.kept)
         require(fine, "kept", self.kept, f"{least} (the moments) to size={self.size} less 1")
         fine = all(space(self, order).size <= max(self.kept) for order in self.orders)

@@ -35,6 +35,7 @@ from experiments.student import (
     check_inputs,
     coreset,
     label,
+    least_fitted,
     measure,
     moment_space,
     schedule,
@@ -128,7 +129,8 @@ def points(config: Config) -> list[Point]:
                         r = None if arm == "isotropic" else max(q - 2, 0)
                         arms.append((arm, g, {"kept": kept} | coreset(space, q, r)))
                 if g == 1:
-                    arms += [(way, g, {"method": way, "kept": kept}) for way in ("fitted_labels", "kmeans", "subset")]
+                    ways = ("fitted_labels", "kmeans", "subset")[0 if kept >= least_fitted(m) else 1 :]
+                    arms += [(way, g, {"method": way, "kept": kept}) for way in ways]
             for seed in config.seed_list():
                 for arm, g, details in arms:
                     which = {"size": d, "kept": details["kept"], "seed": seed}

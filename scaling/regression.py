@@ -1,14 +1,18 @@
 """compress_regression: fewer samples for a squared loss, with labels that need not be those of the points.
 
-sum_i c_i (f(x_i) - y_i)^2 sees the labels only through sum_i c_i y_i f(x_i), apart from a constant. A subset must carry
-the noise of its own labels d / d' times enlarged; where f is no polynomial, that noise does not cancel. Here the inputs
-are compressed without the labels, and the survivors' labels are the values of one polynomial h,
+sum_i c_i (f(x_i) - y_i)^2 sees the labels only through sum_i c_i y_i f(x_i) and sum_i c_i y_i^2. A subset must carry the
+noise of its own labels d / d' times enlarged; where f is no polynomial, that noise does not cancel. Here the inputs are
+compressed without the labels, and the labels of the survivors follow one polynomial h,
 
     sum_j c'_j h(x_j) p(x_j) = sum_i c_i y_i p(x_i)  for every polynomial p to degree R,
 
 so whatever of the noise the survivors cannot resolve is left out instead of enlarged. On all points h is the
 least-squares polynomial; R is the largest degree at which the survivors still measure the square of every polynomial to
 within half (a Marcinkiewicz-Zygmund inequality), so that no label can grow large.
+
+Every survivor is there twice, with labels h(x) + s and h(x) - s that keep sum_i c_i y_i^2. Exact gradients do not see s,
+but without it mini-batches would be less noisy than those of all points, and a student that lives on this noise, as
+with AdamW, would end elsewhere.
 """
 
 from dataclasses import dataclass
@@ -16,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from scaling.backend import OneBlasThread
-from scaling.checks import checked_points
+from scaling.checks import checked_points, positive
 from scaling.coreset import TOLERANCE, compress
 from scaling.correction import SHARE
-from scaling.moments import MomentSpace
+from scaling.moments import MomentSpace, polynomials
 from scaling.order import largest_order
 from scaling.totals import feature_matrix, moment_totals
 
@@ -32,12 +36,12 @@ SAMPLE = 1 << 14  # points on which squares over all points are estimated
 class RegressionCoreset:
     """Weighted samples for a squared loss.
 
-    inputs: (n, m) float64, rows of the input; indices: (n,) which ones, increasing. labels: (n,) or (n, L) float64, as
-    given. weights: (n,) float64, > 0. order: degree k of the polynomials of x kept cell by cell. label_order: R, degree
-    of the polynomials p whose sums with the labels agree. residual: largest relative mismatch of either, that of
-    Coreset and |sum c' h p - sum c y p| / (sum c y^2 sum c p^2)^(1/2). error: estimated error of the mean of a smooth
-    function of x, as in Coreset. constant: () or (L,), sum c y^2 - sum c' h^2: by how much the squared loss of all
-    points exceeds that of the samples.
+    inputs: (n, m) float64, rows of the input, each twice in succession; indices: (n,) which ones. labels: (n,) or
+    (n, L) float64, as given. weights: (n,) float64, > 0. order: degree k of the polynomials of x kept cell by cell.
+    label_order: R, degree of the polynomials p whose sums with the labels agree. spread: () or (L,), the s by which the
+    two labels of an input lie above and below h. residual: largest relative mismatch of a moment, that of Coreset and
+    |sum c' h p - sum c y p| / (sum c y^2 sum c p^2)^(1/2). error: estimated error of the mean of a smooth function of
+    x, as in Coreset.
     """
 
     inputs: np.ndarray
@@ -46,9 +50,9 @@ class RegressionCoreset:
     indices: np.ndarray
     order: int
     label_order: int
+    spread: np.ndarray
     residual: float
     error: float
-    constant: np.ndarray
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -58,31 +62,47 @@ class RegressionCoreset:
 def compress_regression(
     inputs, labels, size: int, *, order=None, weights=None, seed: int = 0, progress=None
 ) -> RegressionCoreset:
-    """`size` of the inputs, re-weighted and re-labelled so that a squared loss and its gradients are nearly unchanged.
+    """At most `size` samples on which a squared loss and its gradients are nearly those on all d.
 
-    inputs: (d, m) finite. labels: (d,) or (d, L) finite. size, order, weights, seed, progress: as in scaling.compress,
-    which compresses the inputs; order None chooses.
+    inputs: (d, m) finite. labels: (d,) or (d, L) finite. size: at least 2 (m + 1); size // 2 inputs are kept, each with
+    two labels. order, weights, seed, progress: as in scaling.compress, which compresses the inputs; order None chooses.
 
-    sum c f(x)^2 is kept as `compress` keeps any smooth mean, sum c y p(x) exactly for polynomials p to `label_order`
-    (the squared loss of arXiv 2510.00504, section 5, without its restriction to a subset of the labels). Unlike the
-    survivors of `compress` the samples are no rows of the input. size >= d returns the input unchanged.
+    sum c f(x)^2 is kept as `compress` keeps any smooth mean, sum c y p(x) exactly for polynomials p to `label_order`,
+    and sum c y^2 (unless the polynomial alone exceeds it): the squared-loss moments of arXiv 2510.00504 without its
+    restriction to labels of the points. size // 2 >= d returns the input unchanged, each sample once.
     Raises ValueError where `compress` does, and on labels of the wrong shape or not finite; ArithmeticError if moments
     could not be kept to 1e-10.
     """
     inputs, charge = checked_points(inputs, weights, "inputs")
-    labels, d = np.asarray(labels, np.float64), len(inputs)
+    labels, (d, m) = np.asarray(labels, np.float64), inputs.shape
     if labels.ndim not in (1, 2) or 0 in labels.shape or len(labels) != d:
         raise ValueError(f"labels must have shape ({d},) or ({d}, L) to match inputs, got {labels.shape}")
     if not np.isfinite(labels).all():
         raise ValueError("labels must be finite, got nan or inf")
-    coreset = compress(inputs, size, order=order, weights=charge, seed=seed, progress=progress)
-    if len(coreset) == len(inputs):
-        return _together(coreset, labels, coreset.order, 0.0, np.zeros(labels.shape[1:]))
+    least = min(polynomials(m, 1 if order is None else positive("order", order)), d)
+    if positive("size", size) < 2 * least:
+        raise ValueError(f"size must be at least {2 * least} for two labels at each of {least} inputs, got {size}")
+    coreset = compress(inputs, size // 2, order=order, weights=charge, seed=seed, progress=progress)
+    shape, columns = labels.shape[1:], labels.reshape(d, -1)
+    if len(coreset) == d:
+        samples = inputs, labels, charge, coreset.indices
+        return RegressionCoreset(*samples, coreset.order, coreset.order, np.zeros(shape), 0.0, 0.0)
+    fitted, label_order, residual = _fit(coreset, inputs, columns, charge, seed)
+    missing = charge @ columns**2 - coreset.weights @ fitted**2
+    spread = np.sqrt(np.maximum(missing, 0.0) / charge.sum())
+    both = np.stack([fitted + spread, fitted - spread], axis=1).reshape(-1, *shape)
+    twice = (np.repeat(part, 2, axis=0) for part in (coreset.weights / 2, coreset.indices))
+    samples = np.repeat(coreset.points, 2, axis=0), both, *twice
+    worst = max(residual, coreset.residual)
+    return RegressionCoreset(*samples, coreset.order, label_order, spread.reshape(shape), worst, coreset.error)
+
+
+def _fit(coreset, inputs, columns, charge, seed):
+    """Values (n, L) of the polynomials h at the survivors, their degree R, and the largest relative mismatch left."""
     box = inputs.min(axis=0), inputs.max(axis=0)
     space, matrix, basis = _measured(coreset, inputs, charge, box, seed)
     values, mass = matrix @ basis, coreset.weights[:, None]
     gram = (mass * values).T @ values
-    columns = labels.reshape(len(labels), -1)
     wanted = np.stack([moment_totals(inputs, charge * y, *box, space)[0] for y in columns.T], axis=1)
     fitted = np.zeros((len(coreset), columns.shape[1]))
     for _ in range(3):  # once, and again for the rounding
@@ -92,14 +112,7 @@ def compress_regression(
     residual = float(np.max(missing / np.where(norm > 0, norm, 1.0)))
     if not residual <= TOLERANCE:
         raise ArithmeticError(f"labels left a relative moment mismatch of {residual:.1e}, accepted is {TOLERANCE:g}")
-    constant = (charge @ columns**2 - coreset.weights @ fitted**2).reshape(labels.shape[1:])
-    return _together(coreset, fitted.reshape(-1, *labels.shape[1:]), space.order, residual, constant)
-
-
-def _together(coreset, labels, label_order, residual, constant):
-    samples = coreset.points, labels, coreset.weights, coreset.indices
-    worst = max(residual, coreset.residual)
-    return RegressionCoreset(*samples, coreset.order, label_order, worst, coreset.error, constant)
+    return fitted, space.order, residual
 
 
 def _measured(coreset, inputs, charge, box, seed):
