@@ -1,17 +1,17 @@
 """compress_regression: fewer samples for a squared loss, with labels that need not be those of the points.
 
-sum_i c_i (f(x_i) - y_i)^2 sees the labels only through sum_i c_i y_i f(x_i) and sum_i c_i y_i^2. A subset must carry the
-noise of its own labels d / d' times enlarged; where f is no polynomial, that noise does not cancel. Here the inputs are
-compressed without the labels, and the labels of the survivors follow one polynomial h,
+sum_i c_i (f(x_i) - y_i)^2 sees the labels only through sum_i c_i y_i f(x_i) and sum_i c_i y_i^2. A subset must carry
+the noise of its own labels d / d' times enlarged; where f is no polynomial, that noise does not cancel. Here the inputs
+are compressed without the labels, and the labels of the survivors follow one polynomial h,
 
     sum_j c'_j h(x_j) p(x_j) = sum_i c_i y_i p(x_i)  for every polynomial p to degree R,
 
 so whatever of the noise the survivors cannot resolve is left out instead of enlarged. On all points h is the
-least-squares polynomial; R is the largest degree at which the survivors still measure the square of every polynomial to
-within half (a Marcinkiewicz-Zygmund inequality), so that no label can grow large.
+least-squares polynomial; R is the largest degree at which the survivors still measure the square of every polynomial
+to within half (a Marcinkiewicz-Zygmund inequality), so that no label can grow large.
 
-Every survivor is there twice, with labels h(x) + s and h(x) - s that keep sum_i c_i y_i^2. Exact gradients do not see s,
-but without it mini-batches would be less noisy than those of all points, and a student that lives on this noise, as
+Every survivor is there twice, with labels h(x) + s and h(x) - s that keep sum_i c_i y_i^2. Exact gradients do not see
+s, but without it mini-batches would be less noisy than those of all points, and a student that lives on this noise, as
 with AdamW, would end elsewhere.
 """
 
