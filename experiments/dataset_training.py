@@ -230,7 +230,8 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
         part = rows.filter(pl.col("panel") == panel)
         draw_losses(ax, part)
         title = PANELS[panel][0] if panel in PANELS else "(c) with more samples"
-        ax.set(yscale="log", xlabel="epoch", title=f"{title}, {part['size'][0]:,} → {part['kept'].min():,}")
+        ax.set(yscale="log", xlabel="epoch")
+        ax.set_title(f"{title}, {part['size'][0]:,} → {part['kept'].min():,}", fontsize=9)
         for quantity, line in (("compressed", "--"), ("naive", ":")):
             epochs, losses = published.curve(
                 FIGURES.get(panel, ""), f"test_loss_{quantity}", "epoch", f"panel={panel},"
@@ -270,7 +271,7 @@ def draw_ratios(ax: Axes, names: list[str], numbers: dict[str, Any]) -> None:
         figures.measured(ax, np.arange(len(names)) + shift, *bars(entries), LOOKS[arm])
     ax.axhline(1, color="black", linewidth=0.8)
     ax.set(yscale="log", xticks=range(len(names)), ylabel="", title="final loss over that of full data")
-    ax.set_xticklabels([PANELS[n][0][:3] if n in PANELS else f"(c) {int(n[4:]):,}" for n in names])
+    ax.set_xticklabels([PANELS[n][0][:3] if n in PANELS else f"(c)\n{int(n[4:]):,}" for n in names], fontsize=7)
 
 
 def draw_published_ratios(ax: Axes, names: list[str]) -> None:
