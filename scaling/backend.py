@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 # One thread per execution. Small programs gain nothing from more, and two executions that share the CPU's intra-op
 # threads from two Python threads can starve each other to a standstill. Parallelism comes from Python threads.
@@ -21,7 +21,9 @@ class OneBlasThread(ContextDecorator):
     """While any caller is inside, NumPy's linear algebra runs on one thread each; afterwards as many as before.
 
     A matrix of a few hundred columns gains nothing from more, and the threads of two such calls, or of one beside busy
-    cores, wait for each other: an eigendecomposition of 7 ms was seen to take 2 s.
+    cores, wait for each other: an eigendecomposition of 7 ms was seen to take 2 s. And how they share a sum, and so its
+    rounding, depends on what else runs. threadpoolctl lets one Python thread alone set the number, and ignores others
+    in silence, so that it has to be made to forget that thread first.
     """
 
     lock, inside, limit = threading.Lock(), 0, None
@@ -30,12 +32,14 @@ class OneBlasThread(ContextDecorator):
         with self.lock:
             OneBlasThread.inside += 1
             if OneBlasThread.inside == 1:
+                OpenBLASController.clear_controlling_thread(force=True)
                 OneBlasThread.limit = _controller().limit(limits=1, user_api="blas")
 
     def __exit__(self, *_):
         with self.lock:
             OneBlasThread.inside -= 1
             if OneBlasThread.inside == 0:
+                OpenBLASController.clear_controlling_thread(force=True)
                 OneBlasThread.limit.restore_original_limits()
 
 

@@ -1,5 +1,7 @@
 """The self-test accepts this machine and refuses a backend that computes wrong numbers."""
 
+import threading
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -20,16 +22,31 @@ def test_a_wrong_program_is_refused(monkeypatch, name):
         backend.self_test()
 
 
-def test_linear_algebra_is_on_one_thread_while_anyone_is_inside():
-    def threads():
-        return [lib.num_threads for lib in backend._controller().select(user_api="blas").lib_controllers]
+def threads():
+    return [lib.num_threads for lib in backend._controller().select(user_api="blas").lib_controllers]
 
+
+def test_linear_algebra_is_on_one_thread_while_anyone_is_inside():
     before, outer, inner = threads(), backend.OneBlasThread(), backend.OneBlasThread()
     with outer:
         with inner:
             assert set(threads()) == {1}
         assert set(threads()) == {1}
     assert threads() == before
+
+
+def test_it_is_so_too_in_a_thread_that_is_not_the_first():
+    def inside():
+        with backend.OneBlasThread():
+            seen.extend(threads())
+
+    seen, before = [], threads()
+    with backend.OneBlasThread():
+        pass
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    assert set(seen) == {1} and threads() == before
 
 
 def test_programs_are_released_only_beyond_the_limit():

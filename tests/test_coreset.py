@@ -1,5 +1,7 @@
 """compress: exact moments on exactly `size` of the points, and clear answers to bad input."""
 
+import threading
+
 import jax
 import numpy as np
 import pytest
@@ -36,6 +38,15 @@ def test_moments_are_kept_on_exactly_size_points(d, m, size, order):
 def test_high_orders_keep_full_precision(m, order, size):
     coreset = compress(cloud(2 * size, m), size, order=order)
     assert len(coreset) == size and coreset.residual < 1e-12
+
+
+def test_another_thread_gets_the_same_weights_to_the_last_bit():
+    points, found = cloud(32_768, 3), []
+    thread = threading.Thread(target=lambda: found.append(compress(points, 2896, order=7)))
+    ours = compress(points, 2896, order=7)
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(found[0].weights, ours.weights)
 
 
 def test_squared_loss_space_keeps_the_loss_of_polynomial_models():
