@@ -38,7 +38,6 @@ from experiments.student import (
     check_inputs,
     coreset,
     label,
-    least_fitted,
     moment_space,
     samples,
     schedule,
@@ -48,6 +47,7 @@ from experiments.student import (
 from scaling import figures
 from scaling.baselines import BASELINES
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW, Look
+from scaling.regression import least_size
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
@@ -89,7 +89,7 @@ class Config(Training):
         check_inputs(self, self.inputs)
         accepted = "a list with at least one entry, without repetition"
         require_distinct(self, accepted, "activations", "kept", "methods")
-        least = least_fitted(self.inputs)
+        least = least_size(self.inputs)
         fine = all(least <= kept < self.size for kept in self.kept)
         require(fine, "kept", self.kept, f"whole numbers from {least} to size={self.size} less 1")
         for key in ("orders", "label_orders", "paper_orders"):

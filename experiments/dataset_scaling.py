@@ -32,7 +32,6 @@ from experiments.student import (
     check_inputs,
     coreset,
     label,
-    least_fitted,
     measure,
     moment_space,
     schedule,
@@ -41,6 +40,7 @@ from experiments.student import (
 )  # fmt: skip
 from scaling import figures, laws
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW, Look
+from scaling.regression import least_size
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
@@ -124,7 +124,7 @@ def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], int, dict]
     paper_names = coreset("total_degree", config.paper_order)
     squared = moment_space("squared_loss", config.inputs, config.order, config.label_order).size
     squared_names = coreset("squared_loss", config.order, config.label_order)
-    least, fitted_names = least_fitted(config.inputs), {"method": "fitted_labels"}
+    least, fitted_names = least_size(config.inputs), {"method": "fitted_labels"}
     return {
         "paper_coreset": (by_root, paper, paper_names),
         "squared_loss_coreset": (by_root, squared, squared_names),

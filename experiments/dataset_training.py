@@ -36,7 +36,6 @@ from experiments.student import (
     check_inputs,
     coreset,
     label,
-    least_fitted,
     moment_space,
     samples,
     schedule,
@@ -45,6 +44,7 @@ from experiments.student import (
 )
 from scaling import figures, laws
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, RED, Look
+from scaling.regression import least_size
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
@@ -108,7 +108,7 @@ class Config(Students):
         require(fine, "more_sizes", self.more_sizes, f"a list without repetition of numbers above {self.size}")
         require_whole(self, 1, "paper_order", "order")
         require(0 <= self.label_order <= self.order, "label_order", self.label_order, f"0 to order={self.order}")
-        least = max(least_fitted(self.inputs), *(space.size for space in spaces(self)))
+        least = max(least_size(self.inputs), *(space.size for space in spaces(self)))
         require(least <= self.kept < self.size, "kept", self.kept, f"{least} (the moments) to size={self.size} less 1")
         require_whole(self, 100, "draws")
         for key in ("loss_ratio_limit", "more_loss_ratio_limit"):

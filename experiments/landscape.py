@@ -32,7 +32,6 @@ from experiments.student import (
     check_inputs,
     coreset,
     label,
-    least_fitted,
     moment_space,
     schedule,
     setting,
@@ -41,6 +40,7 @@ from experiments.student import work as training_work
 from experiments.surface import PLACES, compare
 from scaling import figures
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
+from scaling.regression import least_size
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
@@ -97,7 +97,7 @@ class Config(Training):
             require(order >= 1, "orders", self.orders, "whole numbers from 1")
         require_whole(self, 1, "paper_order")
         paper = moment_space("total_degree", self.inputs, self.paper_order)
-        least = max(space(self, self.order).size, paper.size, least_fitted(self.inputs))
+        least = max(space(self, self.order).size, paper.size, least_size(self.inputs))
         fine = all(least <= kept < self.size for kept in self.kept)
         require(fine, "kept", self.kept, f"{least} (the moments) to size={self.size} less 1")
         fine = all(space(self, order).size <= max(self.kept) for order in self.orders)

@@ -35,7 +35,6 @@ from experiments.student import (
     check_inputs,
     coreset,
     label,
-    least_fitted,
     measure,
     moment_space,
     schedule,
@@ -44,6 +43,7 @@ from experiments.student import (
 )  # fmt: skip
 from scaling import figures, laws
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
+from scaling.regression import least_size
 
 __all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
 
@@ -129,7 +129,7 @@ def points(config: Config) -> list[Point]:
                         r = None if arm == "isotropic" else max(q - 2, 0)
                         arms.append((arm, g, {"kept": kept} | coreset(space, q, r)))
                 if g == 1:
-                    ways = ("fitted_labels", "kmeans", "subset")[0 if kept >= least_fitted(m) else 1 :]
+                    ways = ("fitted_labels", "kmeans", "subset")[0 if kept >= least_size(m) else 1 :]
                     arms += [(way, g, {"method": way, "kept": kept}) for way in ways]
             for seed in config.seed_list():
                 for arm, g, details in arms:

@@ -175,11 +175,6 @@ def coreset(space: str, order: int, label_order: int | None = None) -> dict[str,
     return {"method": "coreset", "space": space, "order": order, "label_order": label_order}
 
 
-def least_fitted(inputs: int) -> int:
-    """Samples that fitted labels need at least: two at each of m + 1 inputs."""
-    return 2 * (inputs + 1)
-
-
 def schedule(config: Training, samples: int) -> dict[str, int]:
     """Mini-batch and steps for so many samples: a power of two up to samples / 2, but at most `batch`."""
     if config.batch is None:

@@ -58,6 +58,11 @@ class RegressionCoreset:
         return len(self.indices)
 
 
+def least_size(dimension: int, order: int = 1) -> int:
+    """The fewest samples that keep polynomials of so many inputs to this order k: two at each of C(m + k, k) points."""
+    return 2 * polynomials(dimension, order)
+
+
 @OneBlasThread()
 def compress_regression(
     inputs, labels, size: int, *, order=None, weights=None, seed: int = 0, progress=None
@@ -79,9 +84,9 @@ def compress_regression(
         raise ValueError(f"labels must have shape ({d},) or ({d}, L) to match inputs, got {labels.shape}")
     if not np.isfinite(labels).all():
         raise ValueError("labels must be finite, got nan or inf")
-    least = min(polynomials(m, 1 if order is None else positive("order", order)), d)
-    if positive("size", size) < 2 * least:
-        raise ValueError(f"size must be at least {2 * least} for two labels at each of {least} inputs, got {size}")
+    least = min(least_size(m, 1 if order is None else positive("order", order)), 2 * d)
+    if positive("size", size) < least:
+        raise ValueError(f"size must be at least {least} for two labels at each of {least // 2} inputs, got {size}")
     coreset = compress(inputs, size // 2, order=order, weights=charge, seed=seed, progress=progress)
     shape, columns = labels.shape[1:], labels.reshape(d, -1)
     if len(coreset) == d:
@@ -141,9 +146,12 @@ def _measured(coreset, inputs, charge, box, seed):
         least = np.linalg.eigvalsh(vectors.T @ kept[np.ix_(own, own)] @ vectors)[0]
         return (own, vectors) if least >= LEAST_SQUARE or order == 0 else None
 
-    low, high = 0, most  # the richer the space, the smaller its least square
+    found, low, high = basis(0), 0, most  # the richer the space, the smaller its least square
     while low < high:
         order = (low + high + 1) // 2
-        low, high = (low, order - 1) if basis(order) is None else (order, high)
-    own, vectors = basis(low)
+        if (richer := basis(order)) is None:
+            high = order - 1
+        else:
+            found, low = richer, order
+    own, vectors = found
     return MomentSpace.total_degree(m, low), here[:, own], vectors
