@@ -32,17 +32,22 @@ def correct(kept_points, kept_weights, reference, wanted, box, space, most=400) 
     target = wanted.copy() if len(ladder) == 1 else moment_totals(*reference, *box, ladder[-1])[0].copy()
     target[[index[e] for e in space.exponents]] = wanted
     matrix = feature_matrix(kept_points, *box, ladder[-1])
-    gram = _gram(matrix, kept_weights)
-    found, low, high, rung = (kept_weights, space), 0, len(ladder), len(ladder) - 1
+    squares = weighted_gram(matrix, kept_weights)
+    found, low, high, rung = None, 0, len(ladder), len(ladder) - 1
     while low < high:
         columns = [index[e] for e in ladder[rung].exponents]
-        new = _nearest(matrix[:, columns], gram[np.ix_(columns, columns)], kept_weights, target[columns])
+        change = _change(matrix[:, columns], squares[np.ix_(columns, columns)], kept_weights)
+        new = _nearest(change, matrix[:, columns], kept_weights, target[columns])
         if new is not None:
-            found, low = (new, ladder[rung]), rung + 1
+            found, low = (new, change, columns, ladder[rung]), rung + 1
         else:
             high = rung
         rung = (low + high) // 2
-    return found
+    if found is None:
+        return kept_weights, space
+    new, change, columns, agreed = found
+    left = target - moment_totals(kept_points, new, *box, ladder[-1])[0]  # without the rounding of a plain sum
+    return new + change(left[columns]), agreed
 
 
 def _ladder(space, most):
@@ -53,8 +58,8 @@ def _ladder(space, most):
     return ladder
 
 
-def _gram(matrix, weights):
-    """A c A^T for features (n, M) and weights (n,), the rows shared out among threads."""
+def weighted_gram(matrix, weights) -> np.ndarray:
+    """sum_i c_i a_i a_i^T (M, M) for features (n, M) and weights (n,), the rows shared out among threads."""
 
     def part(begin):
         rows = matrix[begin : begin + ROWS]
@@ -64,15 +69,19 @@ def _gram(matrix, weights):
         return sum(pool.map(part, range(0, len(matrix), ROWS)))
 
 
-def _nearest(matrix, gram, weights, wanted):
-    """The nearest weights with the wanted moments, or None where one of them would change too much."""
-    new = weights
-    values, vectors = np.linalg.eigh(gram)
+def _change(matrix, squares, weights):
+    """The function of missing moments (M,) that gives the nearest change (n,) of the weights to supply them."""
+    values, vectors = np.linalg.eigh(squares)
     sound = values > 1e-13 * values[-1]
     vectors, values = vectors[:, sound], values[sound]
+    return lambda missing: weights * (matrix @ (vectors @ ((vectors.T @ missing) / values)))
+
+
+def _nearest(change, matrix, weights, wanted):
+    """The nearest weights with the wanted moments, or None where one of them would change too much."""
+    new = weights
     for _ in range(4):
-        missing = wanted - new @ matrix
-        new = new + weights * (matrix @ (vectors @ ((vectors.T @ missing) / values)))
+        new = new + change(wanted - new @ matrix)
     if not (np.abs(new - weights) <= LARGEST_CHANGE * weights).all():
         return None
     return new if np.abs(wanted - new @ matrix).max() <= CLOSE * weights.sum() else None

@@ -22,7 +22,7 @@ import numpy as np
 from scaling.backend import OneBlasThread
 from scaling.checks import checked_points, positive
 from scaling.coreset import TOLERANCE, compress
-from scaling.correction import SHARE
+from scaling.correction import SHARE, weighted_gram
 from scaling.moments import MomentSpace, polynomials
 from scaling.order import largest_order
 from scaling.totals import feature_matrix, moment_totals
@@ -107,7 +107,7 @@ def _fit(coreset, inputs, columns, charge, seed):
     box = inputs.min(axis=0), inputs.max(axis=0)
     space, matrix, basis = _measured(coreset, inputs, charge, box, seed)
     values, mass = matrix @ basis, coreset.weights[:, None]
-    gram = (mass * values).T @ values
+    gram = weighted_gram(values, coreset.weights)
     wanted = np.stack([moment_totals(inputs, charge * y, *box, space)[0] for y in columns.T], axis=1)
     fitted = np.zeros((len(coreset), columns.shape[1]))
     for _ in range(3):  # once, and again for the rounding
@@ -134,7 +134,7 @@ def _measured(coreset, inputs, charge, box, seed):
     some = np.random.default_rng(seed).permutation(alive)[:SAMPLE]
     share = charge[some] * (charge.sum() / charge[some].sum())
     here, there = feature_matrix(coreset.points, *box, top), feature_matrix(inputs[some], *box, top)
-    kept, all_points = here.T @ (coreset.weights[:, None] * here), there.T @ (share[:, None] * there)
+    kept, all_points = weighted_gram(here, coreset.weights), weighted_gram(there, share)
     place = {e: i for i, e in enumerate(top.exponents)}
 
     def basis(order):
