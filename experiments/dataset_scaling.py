@@ -56,6 +56,13 @@ CORESETS = {
     "polylog_fitted_labels": "polylog_fitted_labels",
 }
 
+ORDERS = {  # the setting that says the order of an arm
+    "paper_coreset": "paper_order",
+    "squared_loss_coreset": "order",
+    "fitted_labels": "fitted_order",
+    "polylog_coreset": "order",
+    "polylog_fitted_labels": "fitted_order",
+}
 LOOKS = {
     "full": Look("full data, d", BLACK, "o"),
     "full_again": Look("full data, other mini-batches", BLACK, "x", ":"),
@@ -83,6 +90,7 @@ class Config(Training):
     paper_order: int  # k
     order: int  # q
     label_order: int | None  # r; null means q - 2
+    fitted_order: int | None  # of the inputs under fitted labels; null lets compress choose
     draws: int  # of the bootstrap over seeds
     exponent_ratio_range: list[float]  # the verdict's criteria, written down before the shown seeds were run
     loss_ratio_limit: float
@@ -94,6 +102,8 @@ class Config(Training):
         require(all(d >= 16 for d in self.sizes), "sizes", self.sizes, "whole numbers from 16")
         require(len(set(self.sizes)) == len(self.sizes), "sizes", self.sizes, "a list without repetition")
         require_whole(self, 1, "paper_order", "order")
+        fine = self.fitted_order is None or self.fitted_order >= 1
+        require(fine, "fitted_order", self.fitted_order, "null or a whole number from 1")
         require_whole(self, 100, "draws")
         require_positive(self, "sqrt_factor", "polylog_factor", "loss_ratio_limit")
         low, high = self.exponent_ratio_range if len(self.exponent_ratio_range) == 2 else (0, 0)
@@ -105,7 +115,7 @@ class Config(Training):
             0 <= self.label_order <= self.order, "label_order", self.label_order, f"null or 0 to order={self.order}"
         )
         for arm, (kept, least, _) in coresets(self).items():
-            key = "paper_order" if arm == "paper_coreset" else "order"
+            key = ORDERS[arm]
             for d in self.sizes:
                 reason = f"an order whose {least} moments fit into what {arm} keeps of d={d}, which is {kept(d)}"
                 require(kept(d) >= min(least, d), key, getattr(self, key), reason)
@@ -124,7 +134,8 @@ def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], int, dict]
     paper_names = coreset("total_degree", config.paper_order)
     squared = moment_space("squared_loss", config.inputs, config.order, config.label_order).size
     squared_names = coreset("squared_loss", config.order, config.label_order)
-    least, fitted_names = least_size(config.inputs), {"method": "fitted_labels"}
+    least = least_size(config.inputs, config.fitted_order or 1)
+    fitted_names = {"method": "fitted_labels", "order": config.fitted_order}
     return {
         "paper_coreset": (by_root, paper, paper_names),
         "squared_loss_coreset": (by_root, squared, squared_names),

@@ -50,7 +50,7 @@ COLUMNS = {
     "precision": "of the training",
     "method": "full, coreset, fitted_labels (scaling.compress_regression), subset or kmeans",
     "space": "moment space of the coreset: total_degree or squared_loss",
-    "order": "k or q, degree of the matched polynomials in x",
+    "order": "k or q, degree of the matched polynomials in x; empty where compress chooses it",
     "label_order": "r, degree in x of the polynomials that multiply y",
     "replicate": "which mini-batches",
     "batch": "samples in a mini-batch; empty for exact gradients",
@@ -220,7 +220,9 @@ def reduce(identity: dict[str, Any], train: tasks.Dataset) -> tuple[tasks.Datase
     if identity["method"] in BASELINES:
         small = BASELINES[identity["method"]](train, identity["kept"], seed=identity["seed"])
     elif identity["method"] == "fitted_labels":
-        found = compress_regression(train.inputs, train.labels, identity["kept"], seed=identity["seed"])
+        found = compress_regression(
+            train.inputs, train.labels, identity["kept"], order=identity["order"], seed=identity["seed"]
+        )
         small = tasks.Dataset(*(np.asarray(x, np.float32) for x in (found.inputs, found.labels, found.weights)))
         residual, error = found.residual, found.error
     else:
