@@ -33,7 +33,7 @@ from scaling.symmetric import paper_trial, rational_probes
 
 __all__ = ["COLUMNS", "PUBLISHED", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
-REVISION = 1  # raised whenever a change of code changes what a point measures
+REVISION = 2  # raised whenever a change of code changes what a point measures
 COLUMNS = compressions.COLUMNS | {
     "part": "schedule: d' = [c log^m d]; range: many d' at one d",
     "arm": "chosen and orders: scaling.compress, its own order or a given one; cells: moments in cells alone",
