@@ -12,12 +12,15 @@ from scaling import laws
 ENOUGH = 5  # sizes, or values of d', without which AICc cannot weigh a law of two parameters
 
 
+GRIDDED = ("squared_loss", "fitted_labels")  # arms that are measured at every g
+
+
 class Family(NamedTuple):
-    """What the rows say of one family: curves of the arms at g = 1, and paired ratios to full data for every g."""
+    """What the rows say of one family: curves of the arms at g = 1; for GRIDDED, ratios to full data at every g."""
 
     m: int
     curves: dict[str, Curve]
-    grid: dict[float, tuple[Curve, Ratio]]
+    grid: dict[str, dict[float, tuple[Curve, Ratio]]]
 
 
 def family_of(rows: pl.DataFrame, name: str, draws: int) -> Family:
@@ -26,18 +29,18 @@ def family_of(rows: pl.DataFrame, name: str, draws: int) -> Family:
     at_one = rows.filter(pl.col("grid") == 1)
     curves = {arm: curve(at_one, arm) for arm in at_one["arm"].unique(maintain_order=True)}
     curves["subset_best"] = curve(at_one, "subset", "best_test_loss")
-    grid = {}
-    for g in sorted(rows.filter(pl.col("arm") == "squared_loss")["grid"].unique()):
-        found = curve(rows.filter(pl.col("grid") == g), "squared_loss")
-        grid[g] = found, ratio(found, curves["full"], draws)
+    grid = {arm: {} for arm in GRIDDED}
+    for arm in GRIDDED:
+        for g in sorted(rows.filter(pl.col("arm") == arm)["grid"].unique()):
+            found = curve(rows.filter(pl.col("grid") == g), arm)
+            grid[arm][g] = found, ratio(found, curves["full"], draws)
     return Family(rows["inputs"][0], {arm: c for arm, c in curves.items() if c is not None}, grid)
 
 
-def at_size(family: Family, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ratios at one d: kept (g,), value (g,), draws (draws, g), d' increasing."""
-    found = [
-        (c.kept[i], r.value[i], r.draws[:, i]) for c, r in family.grid.values() for i in np.flatnonzero(c.size == d)
-    ]
+def at_size(family: Family, d: int, arm: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ratios of a gridded arm at one d: kept (g,), value (g,), draws (draws, g), d' increasing."""
+    pairs = family.grid[arm].values()
+    found = [(c.kept[i], r.value[i], r.draws[:, i]) for c, r in pairs for i in np.flatnonzero(c.size == d)]
     found.sort(key=lambda entry: entry[0])
     kept, value, drawn = ([entry[i] for entry in found] for i in range(3))
     return np.array(kept, float), np.array(value), np.array(drawn).T
@@ -68,14 +71,14 @@ class Envelope(NamedTuple):
     error: np.ndarray
 
 
-def envelope(family: Family, tolerance: float) -> Envelope:
+def envelope(family: Family, tolerance: float, arm: str = "squared_loss") -> Envelope:
     """The smallest d' that keeps the ratio below 1 + tolerance, at those d where the grid brackets it.
 
     A bootstrap draw whose ratios the grid does not bracket counts as its nearest end, so errors are not understated.
     """
     full, limit, found = family.curves["full"], 1 + tolerance, []
     for d in full.size:
-        kept, value, drawn = at_size(family, d)
+        kept, value, drawn = at_size(family, d, arm)
         here = crossing(kept, value, limit) if len(kept) else math.nan
         if math.isfinite(here):
             draws = np.array([crossing(kept, row, limit) for row in drawn])
@@ -97,19 +100,19 @@ def growth(found: Envelope, draws: int) -> tuple[laws.Fit, laws.Fit] | None:
     return by_logarithm, by_power
 
 
-def excess(family: Family, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def excess(family: Family, d: int, arm: str = "squared_loss") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """d', ratio - 1 and its standard error at one d, where it is more than two standard errors above zero."""
-    kept, value, drawn = at_size(family, d)
+    kept, value, drawn = at_size(family, d, arm)
     error = drawn.std(axis=0)
     clear = value - 1 > 2 * error
     return kept[clear], value[clear] - 1, error[clear]
 
 
-def decay(family: Family, draws: int) -> dict[int, laws.Comparison]:
+def decay(family: Family, draws: int, arm: str = "squared_loss") -> dict[int, laws.Comparison]:
     """Laws of the excess against d', at every d where it is clear of zero at ENOUGH values of d'."""
     found = {}
     for d in family.curves["full"].size:
-        kept, value, error = excess(family, d)
+        kept, value, error = excess(family, d, arm)
         if len(kept) >= ENOUGH:
             chosen = ("power", "stretched", "stretched_free")
             found[int(d)] = laws.compare(kept, value, error=error, dimension=family.m, laws=chosen, draws=draws)

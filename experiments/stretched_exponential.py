@@ -7,8 +7,9 @@ loss to that of all d samples is read in three ways:
     envelope  the smallest d' whose ratio stays below `tolerance`: does it grow like log^p d or like a power of d?
     excess    ratio - 1 against d' at a fixed d: exponential in d'^p, or a power?
     ratio     at g = 1: bounded over the whole range of d?
-Arms at g = 1: coresets in the squared-loss and in the paper's isotropic space, random subsets (last checkpoint, and the
-best one on validation data), k-means centres with masses, and compressed inputs with fitted labels.
+Arms at every g: coresets in the squared-loss space, of which the verdict speaks, and compressed inputs with fitted
+labels. At g = 1 also: coresets in the paper's isotropic space, random subsets (last checkpoint, and the best one on
+validation data), k-means centres with masses.
 """
 
 import math
@@ -23,7 +24,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from experiments.arms import at_sizes, interval_text, ratio
-from experiments.envelope import Family, decay, envelope, excess, family_of, growth
+from experiments.envelope import GRIDDED, Family, decay, envelope, excess, family_of, growth
 from experiments.launch import launch
 from experiments.run import UNKNOWN, Analysis, Point, number
 from experiments.schema import require, require_distinct, require_positive, require_whole
@@ -128,9 +129,9 @@ def points(config: Config) -> list[Point]:
                     if (q := largest_order(space, m, kept, cells)) is not None:
                         r = None if arm == "isotropic" else max(q - 2, 0)
                         arms.append((arm, g, {"kept": kept} | coreset(space, q, r)))
-                if g == 1:
-                    ways = ("fitted_labels", "kmeans", "subset")[0 if kept >= least_size(m) else 1 :]
-                    arms += [(way, g, {"method": way, "kept": kept}) for way in ways]
+                ways = ("fitted_labels",) if kept >= least_size(m) else ()
+                ways += ("kmeans", "subset") if g == 1 else ()
+                arms += [(way, g, {"method": way, "kept": kept}) for way in ways]
             for seed in config.seed_list():
                 for arm, g, details in arms:
                     which = {"size": d, "kept": details["kept"], "seed": seed}
@@ -169,11 +170,11 @@ CLAIM = (
 def read(family: Family, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The numbers of one family, and its fits."""
     draws = settings["draws"]
-    names = ("max_loss_ratio", "loss_ratio_slope", "envelope_p", "envelope_log_vs_power_delta_aicc", "excess_exponent")
-    numbers = dict.fromkeys((*names, "schedule_delta_aicc", "relabelled_delta_aicc"), UNKNOWN)
+    names = ("max_loss_ratio", "loss_ratio_slope", "schedule_delta_aicc", "relabelled_delta_aicc")
+    numbers = dict.fromkeys(names, UNKNOWN)
     fits: dict[str, Any] = {}
-    if 1.0 in family.grid:
-        schedule_curve, ratios = family.grid[1.0]
+    if 1.0 in family.grid["squared_loss"]:
+        schedule_curve, ratios = family.grid["squared_loss"][1.0]
         numbers["max_loss_ratio"] = number(*ratios.maximum())
         numbers["loss_ratio_slope"] = number(*ratios.slope())
         full = at_sizes(family.curves["full"], schedule_curve.size)
@@ -188,14 +189,27 @@ def read(family: Family, settings: dict[str, Any]) -> tuple[dict[str, Any], dict
             against = ratio(family.curves[arm], family.curves["full"], draws)
             numbers[f"loss_ratio_at_largest_{arm}"] = number(*against.largest_size())
             numbers[f"max_loss_ratio_{arm}"] = number(*against.maximum())
-    found = envelope(family, settings["tolerance"])
-    fits["envelope_points"] = found._asdict()
+    for arm in GRIDDED:
+        end = "" if arm == "squared_loss" else f"_{arm}"
+        found, its_fits = smallest(family, arm, settings)
+        numbers |= {name + end: entry for name, entry in found.items()}
+        fits |= {name + end: fit for name, fit in its_fits.items()}
+    return numbers, fits
+
+
+def smallest(family: Family, arm: str, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Envelope and excess of one arm: numbers and fits."""
+    draws = settings["draws"]
+    names = ("envelope_p", "envelope_log_vs_power_delta_aicc", "excess_exponent")
+    numbers = dict.fromkeys(names, UNKNOWN)
+    found = envelope(family, settings["tolerance"], arm)
+    fits = {"envelope_points": found._asdict()}
     if grown := growth(found, draws):
         by_logarithm, by_power = grown
         fits["envelope"] = {"log_power": by_logarithm.to_dict(), "power": by_power.to_dict()}
         numbers["envelope_p"] = number(by_logarithm.parameters["p"], by_logarithm.intervals["p"])
         numbers["envelope_log_vs_power_delta_aicc"] = number(by_power.aicc - by_logarithm.aicc)
-    decays = decay(family, draws)
+    decays = decay(family, draws, arm)
     fits["excess"] = {str(d): comparison.to_dict() for d, comparison in decays.items()}
     if decays:
         free = decays[max(decays)].fits["stretched_free"]
@@ -260,9 +274,9 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
 def schedule_panel(axes: Axes, family: Family, fits: dict[str, Any]) -> None:
     """Loss against d'^(1/m) on the schedule d' = c log^m d, and what it were if nothing was lost: the loss of all d."""
     axes.set(yscale="log", title="schedule d′ = c log$^m$d")
-    if 1.0 not in family.grid:
+    if 1.0 not in family.grid["squared_loss"]:
         return
-    kept, root = family.grid[1.0][0], 1 / family.m
+    kept, root = family.grid["squared_loss"][1.0][0], 1 / family.m
     full = at_sizes(family.curves["full"], kept.size)
     for key, found, look in (("relabelled", full, RELABELLED), ("schedule", kept, LOOKS["squared_loss"])):
         figures.measured(axes, kept.kept**root, *found.mean(1000), look)
@@ -273,10 +287,10 @@ def schedule_panel(axes: Axes, family: Family, fits: dict[str, Any]) -> None:
 
 def envelope_panel(axes: Axes, fits: dict[str, Any], m: int) -> None:
     """Smallest sufficient d' against log d, both logarithmic: log^p d is straight, a power of d curves up."""
-    points = {key: np.array(values, float) for key, values in fits["envelope_points"].items()}
-    look = Look("smallest sufficient d′", BLUE, "D")
-    if len(points["size"]):
-        figures.measured(axes, np.log(points["size"]), points["kept"], points["low"], points["high"], look)
+    for key, arm in (("envelope_points_fitted_labels", "fitted_labels"), ("envelope_points", "squared_loss")):
+        points = {name: np.array(values, float) for name, values in fits[key].items()}
+        if len(points["size"]):
+            figures.measured(axes, np.log(points["size"]), points["kept"], points["low"], points["high"], LOOKS[arm])
     if "envelope" in fits:
         grid = np.geomspace(points["size"].min(), points["size"].max(), 100)
         for law, line, color in (("log_power", "-", BLUE), ("power", "--", RED)):
@@ -285,7 +299,8 @@ def envelope_panel(axes: Axes, fits: dict[str, Any], m: int) -> None:
             power = fit.parameters["p" if law == "log_power" else "alpha"]
             text = f"log$^{{{power:.2f}}}$ d" if law == "log_power" else f"d$^{{{power:.2f}}}$"
             axes.plot(np.log(grid), values, line, color=color, label=text)
-        axes.legend(frameon=False, fontsize=7)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=6)
     axes.set(xscale="log", yscale="log", title=f"envelope; theory log$^{m}$d", ylabel="smallest sufficient d′")
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.xaxis.set_minor_formatter("{x:.0f}")
