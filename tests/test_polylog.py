@@ -59,3 +59,12 @@ def test_rises_within_the_noise_are_not_counted():
     for levels, noise, rises in (((1e-6, 1e-5, 1e-8), 0.1, 1), ((1e-6, 1.2e-6, 1e-8), 1.0, 0)):
         found = errors(table(levels, noise), "kept", 200, geometric)
         assert polylog.significant_rises(found, 1e-16) == rises
+
+
+def test_the_course_of_the_error_is_said_for_every_dimension():
+    ends = {1: (np.nan, np.nan), 2: (-0.2, 0.003), 3: (0.1, 0.6), 4: (-0.4, -0.1), 5: (0.2, 0.3)}
+    said = polylog.course({f"decay_m{m}": {"interval": interval} for m, interval in ends.items()})
+    expected = (
+        "is rounding alone at m = 1, neither falls nor rises clearly at m = 2, falls at m = 3 and 5, rises at m = 4"
+    )
+    assert said == expected
