@@ -127,8 +127,8 @@ def _measured(coreset, inputs, charge, box, seed):
     are left out of it.
     """
     n, m = coreset.points.shape
-    room = min(MOST, SHARE * n)
-    most = largest_order(m, int(room)) if room > m else 0
+    room = int(min(MOST, SHARE * n))
+    most = largest_order(m, room) if room > m else 0
     top = MomentSpace.total_degree(m, most)
     alive = np.flatnonzero(charge)
     some = np.random.default_rng(seed).permutation(alive)[:SAMPLE]

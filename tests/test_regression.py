@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from scaling import MomentSpace, compress_regression
+from scaling.regression import least_size
 
 
 def regression(d=4000, m=2, noise=3.0, seed=0):
@@ -84,6 +85,18 @@ def test_degenerate_inputs_keep_the_sum_of_the_labels(twist):
     small = compress_regression(x, y, 6 if twist == "few" else 60)
     assert small.weights @ small.labels == pytest.approx(y.sum(), rel=1e-6 if twist == "outlier" else 1e-9)
     assert np.abs(small.labels).max() < 100 * np.abs(y).max()
+
+
+@pytest.mark.parametrize(("m", "sizes"), [(1, (4, 8, 9)), (2, (6, 12, 16)), (3, (8, 18, 22))])
+def test_the_fewest_samples_and_a_few_more(m, sizes):
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.uniform(-1, 1, (60, m)), rng.normal(size=60)
+    assert sizes[0] == least_size(m)
+    for size in sizes:
+        samples = compress_regression(inputs, labels, size)
+        assert len(samples) == 2 * (size // 2)
+        assert samples.weights.sum() == pytest.approx(60)
+        assert samples.weights @ samples.labels == pytest.approx(labels.sum(), abs=1e-9)
 
 
 def test_a_size_of_all_points_returns_them():
