@@ -12,7 +12,7 @@ from scaling import laws
 ENOUGH = 5  # sizes, or values of d', without which AICc cannot weigh a law of two parameters
 
 
-GRIDDED = ("squared_loss", "fitted_labels")  # arms that are measured at every g
+GRIDDED = ("squared_loss", "fitted_labels")  # arms that are measured at several g
 
 
 class Family(NamedTuple):

@@ -7,9 +7,9 @@ loss to that of all d samples is read in three ways:
     envelope  the smallest d' whose ratio stays below `tolerance`: does it grow like log^p d or like a power of d?
     excess    ratio - 1 against d' at a fixed d: exponential in d'^p, or a power?
     ratio     at g = 1: bounded over the whole range of d?
-Arms at every g: coresets in the squared-loss space, of which the verdict speaks, and compressed inputs with fitted
-labels. At g = 1 also: coresets in the paper's isotropic space, random subsets (last checkpoint, and the best one on
-validation data), k-means centres with masses.
+Arms at every g: coresets in the squared-loss space, of which the verdict speaks; at every other g: compressed inputs
+with fitted labels. At g = 1 also: coresets in the paper's isotropic space, random subsets (last checkpoint, and the
+best one on validation data), k-means centres with masses.
 """
 
 import math
@@ -129,7 +129,8 @@ def points(config: Config) -> list[Point]:
                     if (q := largest_order(space, m, kept, cells)) is not None:
                         r = None if arm == "isotropic" else max(q - 2, 0)
                         arms.append((arm, g, {"kept": kept} | coreset(space, q, r)))
-                ways = ("fitted_labels",) if kept >= least_size(m) else ()
+                fits = kept >= least_size(m) and (g == 1 or g in config.grid[::2])
+                ways = ("fitted_labels",) if fits else ()
                 ways += ("kmeans", "subset") if g == 1 else ()
                 arms += [(way, g, {"method": way, "kept": kept}) for way in ways]
             for seed in config.seed_list():
