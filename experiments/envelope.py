@@ -61,6 +61,16 @@ def crossing(kept: np.ndarray, ratios: np.ndarray, limit: float) -> float:
     return float(kept[i] * (kept[i + 1] / kept[i]) ** share)
 
 
+def least_sufficient(family: Family, d: int, tolerance: float, arm: str) -> tuple[int, float, tuple] | None:
+    """The smallest d' measured at this d from which the ratio stays below 1 + tolerance, the ratio, its interval."""
+    kept, value, drawn = at_size(family, d, arm)
+    above = np.flatnonzero(~(value <= 1 + tolerance))
+    i = above[-1] + 1 if len(above) else 0
+    if i == len(kept):
+        return None
+    return int(kept[i]), value[i], laws.interval(drawn[:, i], value[i], len(family.curves["full"].seeds), log=True)
+
+
 class Envelope(NamedTuple):
     """Smallest sufficient d' of each d, with its 95 % interval and the standard error of its logarithm: arrays (n,)."""
 

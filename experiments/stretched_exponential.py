@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from experiments.arms import at_sizes, interval_text, ratio
-from experiments.envelope import GRIDDED, Family, decay, envelope, excess, family_of, growth
+from experiments.envelope import GRIDDED, Family, decay, envelope, excess, family_of, growth, least_sufficient
 from experiments.launch import launch
 from experiments.run import UNKNOWN, Analysis, Point, number
 from experiments.schema import require, require_distinct, require_positive, require_whole
@@ -202,7 +202,10 @@ def smallest(family: Family, arm: str, settings: dict[str, Any]) -> tuple[dict[s
     """Envelope and excess of one arm: numbers and fits."""
     draws = settings["draws"]
     names = ("envelope_p", "envelope_log_vs_power_delta_aicc", "excess_exponent")
-    numbers = dict.fromkeys(names, UNKNOWN)
+    numbers = dict.fromkeys((*names, "least_kept_at_largest", "loss_ratio_at_least_kept"), UNKNOWN)
+    if least := least_sufficient(family, family.curves["full"].size[-1], settings["tolerance"], arm):
+        kept, *ratio_there = least
+        numbers["least_kept_at_largest"], numbers["loss_ratio_at_least_kept"] = number(kept), number(*ratio_there)
     found = envelope(family, settings["tolerance"], arm)
     fits = {"envelope_points": found._asdict()}
     if grown := growth(found, draws):

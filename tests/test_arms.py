@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from experiments import arms, dataset_scaling, deficit, stretched_exponential
-from experiments.envelope import crossing, decay, envelope, excess, family_of, growth
+from experiments.envelope import crossing, decay, envelope, excess, family_of, growth, least_sufficient
 from experiments.run import judged, number
 
 SIZES = [2**i for i in range(9, 18)]
@@ -102,6 +102,15 @@ def test_an_envelope_that_the_grid_does_not_bracket_is_left_out():
     assert len(envelope(family_of(synthetic(lambda d, kept: 1.01), "x", 100), 0.05).size) == 0
     assert len(envelope(family_of(synthetic(lambda d, kept: 1.5), "x", 100), 0.05).size) == 0
     assert growth(envelope(family_of(synthetic(lambda d, kept: 1.5), "x", 100), 0.05), 100) is None
+
+
+def test_the_least_sufficient_size_is_the_first_that_stays_below_the_limit():
+    family = family_of(synthetic(lambda d, kept: 1 + 0.05 * (kept / 300) ** -3, noise=0.002), "x", 300)
+    measured = sorted(c.kept[-1] for c, _ in family.grid["squared_loss"].values())
+    kept, value, (low, high) = least_sufficient(family, SIZES[-1], 0.05, "squared_loss")
+    assert kept == min(k for k in measured if k > 300) and low <= value <= high < 1.06
+    nowhere = family_of(synthetic(lambda d, kept: 1.5), "x", 100)
+    assert least_sufficient(nowhere, SIZES[-1], 0.05, "squared_loss") is None
 
 
 def test_the_excess_tells_an_exponential_from_a_power():
