@@ -56,13 +56,6 @@ CORESETS = {
     "polylog_fitted_labels": "polylog_fitted_labels",
 }
 
-ORDERS = {  # the setting that says the order of an arm
-    "paper_coreset": "paper_order",
-    "squared_loss_coreset": "order",
-    "fitted_labels": "fitted_order",
-    "polylog_coreset": "order",
-    "polylog_fitted_labels": "fitted_order",
-}
 LOOKS = {
     "full": Look("full data, d", BLACK, "o"),
     "full_again": Look("full data, other mini-batches", BLACK, "x", ":"),
@@ -114,15 +107,15 @@ class Config(Training):
         require(
             0 <= self.label_order <= self.order, "label_order", self.label_order, f"null or 0 to order={self.order}"
         )
-        for arm, (kept, least, _) in coresets(self).items():
-            key = ORDERS[arm]
+        for arm, (kept, key, least, _) in coresets(self).items():
             for d in self.sizes:
                 reason = f"an order whose {least} moments fit into what {arm} keeps of d={d}, which is {kept(d)}"
                 require(kept(d) >= min(least, d), key, getattr(self, key), reason)
 
 
-def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], int, dict]]:
-    """Of each coreset arm the rule d -> d', the least d' it can do with, and the part of the identity that names it."""
+def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], str, int, dict]]:
+    """Of each coreset arm the rule d -> d', the setting of its order, the least d' that this order can do with, and the
+    part of the identity that names it."""
 
     def by_root(d):
         return round(config.sqrt_factor * math.sqrt(d))
@@ -130,18 +123,18 @@ def coresets(config: Config) -> dict[str, tuple[Callable[[int], int], int, dict]
     def by_logarithm(d):
         return round(config.polylog_factor * math.log(d) ** config.inputs)
 
-    paper = moment_space("total_degree", config.inputs, config.paper_order).size
-    paper_names = coreset("total_degree", config.paper_order)
-    squared = moment_space("squared_loss", config.inputs, config.order, config.label_order).size
-    squared_names = coreset("squared_loss", config.order, config.label_order)
+    least = moment_space("total_degree", config.inputs, config.paper_order).size
+    paper = "paper_order", least, coreset("total_degree", config.paper_order)
+    least = moment_space("squared_loss", config.inputs, config.order, config.label_order).size
+    squared = "order", least, coreset("squared_loss", config.order, config.label_order)
     least = least_size(config.inputs, config.fitted_order or 1)
-    fitted_names = {"method": "fitted_labels", "order": config.fitted_order}
+    fitted = "fitted_order", least, {"method": "fitted_labels", "order": config.fitted_order}
     return {
-        "paper_coreset": (by_root, paper, paper_names),
-        "squared_loss_coreset": (by_root, squared, squared_names),
-        "fitted_labels": (by_root, least, fitted_names),
-        "polylog_coreset": (by_logarithm, squared, squared_names),
-        "polylog_fitted_labels": (by_logarithm, least, fitted_names),
+        "paper_coreset": (by_root, *paper),
+        "squared_loss_coreset": (by_root, *squared),
+        "fitted_labels": (by_root, *fitted),
+        "polylog_coreset": (by_logarithm, *squared),
+        "polylog_fitted_labels": (by_logarithm, *fitted),
     }
 
 
@@ -151,7 +144,7 @@ def points(config: Config) -> list[Point]:
     for d in config.sizes:
         steps = schedule(config, d)
         arms = {"full": {"kept": d} | steps, "full_again": {"kept": d, "replicate": 1} | steps}
-        for arm, (kept, _, names) in rules.items():
+        for arm, (kept, _, _, names) in rules.items():
             arms[arm] = {"kept": kept(d)} | names | steps
         for arm, like in (("subset", "squared_loss_coreset"), ("polylog_subset", "polylog_coreset")):
             kept = arms[like]["kept"]

@@ -10,13 +10,11 @@ from experiments.arms import Curve, Ratio, curve, ratio
 from scaling import laws
 
 ENOUGH = 5  # sizes, or values of d', without which AICc cannot weigh a law of two parameters
-
-
 GRIDDED = ("squared_loss", "fitted_labels")  # arms that are measured at several g
 
 
 class Family(NamedTuple):
-    """What the rows say of one family: curves of the arms at g = 1; for GRIDDED, ratios to full data at every g."""
+    """What the rows say of one family: curves of the arms at g = 1; of GRIDDED arms, ratios to full data by g."""
 
     m: int
     curves: dict[str, Curve]
@@ -46,16 +44,22 @@ def at_size(family: Family, d: int, arm: str) -> tuple[np.ndarray, np.ndarray, n
     return np.array(kept, float), np.array(value), np.array(drawn).T
 
 
+def settled(ratios: np.ndarray, limit: float) -> int:
+    """The first place from which all ratios (g,) are at most `limit`; g where the last one is not."""
+    above = np.flatnonzero(~(ratios <= limit))
+    return int(above[-1]) + 1 if len(above) else 0
+
+
 def crossing(kept: np.ndarray, ratios: np.ndarray, limit: float) -> float:
     """The smallest d' from which the ratio stays below `limit` > 1, between the grid's values by interpolation.
 
     Interpolated is log(ratio - 1) against log d'; where the ratio falls to nearly one, a tenth of limit - 1 is taken.
     nan where it does not stay below even at the largest d', or is below already at the smallest.
     """
-    above = np.flatnonzero(~(ratios <= limit))
-    if not len(above) or above[-1] == len(kept) - 1:
+    first = settled(ratios, limit)
+    if first in (0, len(kept)):
         return math.nan
-    i = above[-1]
+    i = first - 1
     above_one = np.maximum(ratios[i : i + 2] - 1, (limit - 1) / 10)
     share = np.log(above_one[0] / (limit - 1)) / np.log(above_one[0] / above_one[1])
     return float(kept[i] * (kept[i + 1] / kept[i]) ** share)
@@ -64,8 +68,7 @@ def crossing(kept: np.ndarray, ratios: np.ndarray, limit: float) -> float:
 def least_sufficient(family: Family, d: int, tolerance: float, arm: str) -> tuple[int, float, tuple] | None:
     """The smallest d' measured at this d from which the ratio stays below 1 + tolerance, the ratio, its interval."""
     kept, value, drawn = at_size(family, d, arm)
-    above = np.flatnonzero(~(value <= 1 + tolerance))
-    i = above[-1] + 1 if len(above) else 0
+    i = settled(value, 1 + tolerance)
     if i == len(kept):
         return None
     return int(kept[i]), value[i], laws.interval(drawn[:, i], value[i], len(family.curves["full"].seeds), log=True)

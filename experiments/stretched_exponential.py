@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
 from experiments.arms import at_sizes, interval_text, ratio
-from experiments.envelope import GRIDDED, Family, decay, envelope, excess, family_of, growth, least_sufficient
+from experiments.envelope import GRIDDED, Family, decay, envelope, family_of, growth, least_sufficient
+from experiments.envelope_panels import LOOKS, envelope_panel, excess_panel, schedule_panel
 from experiments.launch import launch
 from experiments.run import UNKNOWN, Analysis, Point, number
 from experiments.schema import require, require_distinct, require_positive, require_whole
@@ -43,7 +43,6 @@ from experiments.student import (
     work,
 )  # fmt: skip
 from scaling import figures, laws
-from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
 from scaling.regression import least_size
 
 __all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
@@ -51,17 +50,6 @@ __all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
 COLUMNS = STUDENT | {"family": "task and input dimension", "grid": "g of d' = [g c log^m d]"}
 ORDERS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24)  # few, as every one is a program to compile
 MOST = 300  # moments in a cell: eliminating them takes as their cube
-LOOKS = {
-    "full": Look("all d samples", BLACK, "o"),
-    "full_again": Look("all d samples, another start", BLACK, "x", ":"),
-    "squared_loss": Look("coreset, squared-loss moments", BLUE, "D"),
-    "isotropic": Look("coreset, isotropic moments (paper)", ORANGE, "s"),
-    "fitted_labels": Look("coreset, fitted labels", SKY, "p"),
-    "kmeans": Look("k-means centres with masses", GREEN, "^", "-."),
-    "subset": Look("random subset", RED, "v", "--", False),
-    "subset_best": Look("random subset, best checkpoint", PURPLE, "P", ":", False),
-}
-RELABELLED = Look("all d samples, drawn at d′ (nothing lost)", BLACK, "o", ":", False)
 
 
 @dataclass(slots=True)
@@ -273,55 +261,6 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
         axes.set_xlabel(text)
     figures.legend_below(figure, panels[0, :2], columns=4)
     return figure
-
-
-def schedule_panel(axes: Axes, family: Family, fits: dict[str, Any]) -> None:
-    """Loss against d'^(1/m) on the schedule d' = c log^m d, and what it were if nothing was lost: the loss of all d."""
-    axes.set(yscale="log", title="schedule d′ = c log$^m$d")
-    if 1.0 not in family.grid["squared_loss"]:
-        return
-    kept, root = family.grid["squared_loss"][1.0][0], 1 / family.m
-    full = at_sizes(family.curves["full"], kept.size)
-    for key, found, look in (("relabelled", full, RELABELLED), ("schedule", kept, LOOKS["squared_loss"])):
-        figures.measured(axes, kept.kept**root, *found.mean(1000), look)
-        fit = laws.Fit.from_dict(fits[key]["fits"]["stretched_floor"])
-        grid = np.geomspace(*fit.sizes, 100)
-        figures.law(axes, grid**root, fit.predict(grid), look)
-
-
-def envelope_panel(axes: Axes, fits: dict[str, Any], m: int) -> None:
-    """Smallest sufficient d' against log d, both logarithmic: log^p d is straight, a power of d curves up."""
-    for key, arm in (("envelope_points_fitted_labels", "fitted_labels"), ("envelope_points", "squared_loss")):
-        points = {name: np.array(values, float) for name, values in fits[key].items()}
-        if len(points["size"]):
-            figures.measured(axes, np.log(points["size"]), points["kept"], points["low"], points["high"], LOOKS[arm])
-    if "envelope" in fits:
-        grid = np.geomspace(points["size"].min(), points["size"].max(), 100)
-        for law, line, color in (("log_power", "-", BLUE), ("power", "--", RED)):
-            fit = laws.Fit.from_dict(fits["envelope"][law])
-            values = fit.predict(grid) if law == "log_power" else 1 / fit.predict(grid)
-            power = fit.parameters["p" if law == "log_power" else "alpha"]
-            text = f"log$^{{{power:.2f}}}$ d" if law == "log_power" else f"d$^{{{power:.2f}}}$"
-            axes.plot(np.log(grid), values, line, color=color, label=text)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=6)
-    axes.set(xscale="log", yscale="log", title=f"envelope; theory log$^{m}$d", ylabel="smallest sufficient d′")
-    axes.xaxis.set_major_formatter("{x:.0f}")
-    axes.xaxis.set_minor_formatter("{x:.0f}")
-
-
-def excess_panel(axes: Axes, family: Family, m: int) -> None:
-    """Excess loss against d'^(1/m) at several d: exp(-a d'^(1/m)) is straight."""
-    sizes = family.curves["full"].size
-    for d, color in zip(sizes[-1::-2][:4], (BLUE, ORANGE, GREEN, PURPLE), strict=False):
-        kept, value, error = excess(family, d)
-        if len(kept):
-            look = Look(f"d = {d}", color, "o")
-            figures.measured(axes, kept ** (1 / m), value, value - error, value + error, look)
-            axes.plot(kept ** (1 / m), value, color=color, linewidth=0.8)
-    axes.set(yscale="log", title="excess over all d samples", ylabel="L(d′)/L(d) − 1")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=7)
 
 
 if __name__ == "__main__":

@@ -36,18 +36,18 @@ def correct(kept_points, kept_weights, reference, wanted, box, space, most=400) 
     found, low, high, rung = None, 0, len(ladder), len(ladder) - 1
     while low < high:
         columns = [index[e] for e in ladder[rung].exponents]
-        change = _change(matrix[:, columns], squares[np.ix_(columns, columns)], kept_weights)
-        new = _nearest(change, matrix[:, columns], kept_weights, target[columns])
+        solve = _solver(squares[np.ix_(columns, columns)])
+        new = _nearest(matrix[:, columns], solve, kept_weights, target[columns])
         if new is not None:
-            found, low = (new, change, columns, ladder[rung]), rung + 1
+            found, low = (new, solve, columns, ladder[rung]), rung + 1
         else:
             high = rung
         rung = (low + high) // 2
     if found is None:
         return kept_weights, space
-    new, change, columns, agreed = found
+    new, solve, columns, agreed = found
     left = target - moment_totals(kept_points, new, *box, ladder[-1])[0]  # without the rounding of a plain sum
-    return new + change(left[columns]), agreed
+    return new + kept_weights * (matrix[:, columns] @ solve(left[columns])), agreed
 
 
 def _ladder(space, most):
@@ -69,19 +69,19 @@ def weighted_gram(matrix, weights) -> np.ndarray:
         return sum(pool.map(part, range(0, len(matrix), ROWS)))
 
 
-def _change(matrix, squares, weights):
-    """The function of missing moments (M,) that gives the nearest change (n,) of the weights to supply them."""
+def _solver(squares):
+    """The function of missing moments (M,) that solves squares (M, M) x = missing where that is well determined."""
     values, vectors = np.linalg.eigh(squares)
     sound = values > 1e-13 * values[-1]
     vectors, values = vectors[:, sound], values[sound]
-    return lambda missing: weights * (matrix @ (vectors @ ((vectors.T @ missing) / values)))
+    return lambda missing: vectors @ ((vectors.T @ missing) / values)
 
 
-def _nearest(change, matrix, weights, wanted):
+def _nearest(matrix, solve, weights, wanted):
     """The nearest weights with the wanted moments, or None where one of them would change too much."""
     new = weights
     for _ in range(4):
-        new = new + change(wanted - new @ matrix)
+        new = new + weights * (matrix @ solve(wanted - new @ matrix))
     if not (np.abs(new - weights) <= LARGEST_CHANGE * weights).all():
         return None
     return new if np.abs(wanted - new @ matrix).max() <= CLOSE * weights.sum() else None
