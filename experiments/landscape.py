@@ -11,6 +11,7 @@ Hessians at the end (Frobenius). At the end the full gradient itself vanishes: t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ from experiments.student import (
     setting,
 )
 from experiments.student import work as training_work
-from experiments.surface import PLACES, compare
+from experiments.surface import PLACES, Whole, compare
 from scaling import figures
 from scaling.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, Look
 from scaling.regression import least_size
@@ -137,19 +138,27 @@ def points(config: Config) -> list[Point]:
 
 
 def work(identity: dict[str, Any]) -> float:
-    """Relative cost of a point: the training on all data and the surface."""
-    return training_work(identity | {"method": "full"}) + 5000 * identity["size"]
+    """Relative cost of a point: its surface and, for all data, the training whose path every other point uses."""
+    return (identity["method"] == "full") * training_work(identity) + 5000 * identity["kept"] + 1e6
 
 
 def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> list[dict[str, Any]]:
     """Differences of loss, gradient and Hessian between all data and what each identity keeps of them."""
-    whole = [identity | {"method": "full", "kept": identity["size"], "replicate": 0} for identity in identities]
-    stride = 64 * max(1, identities[0]["steps"] // (64 * STOPS))
     results = []
-    for identity, path in zip(identities, paths.follow(whole, tick, stride), strict=True):
-        results.append(compare(identity, path))
-        tick(work(identity) - training_work(whole[0]))
+    for identity in identities:
+        full = {"method": "full", "kept": identity["size"], "slice": None}
+        no_moments = dict.fromkeys(("space", "order", "label_order"))
+        results.append(compare(identity, whole(tuple((identity | full | no_moments).items()))))
+        tick(work(identity))
     return results
+
+
+@cache
+def whole(identity: tuple[tuple[str, Any], ...]) -> Whole:
+    """The training on all data of a task and seed and the surface along it: once in a process."""
+    shared = dict(identity)
+    stride = 64 * max(1, shared["steps"] // (64 * STOPS))
+    return Whole(paths.follow([shared], lambda _: None, stride)[0], shared["seed"])
 
 
 def geometric(rows: pl.DataFrame, column: str, draws: int) -> tuple[float, tuple[float, float]]:

@@ -84,30 +84,57 @@ def _hessian(network, theta, rows, share):
     return jax.lax.scan(add, jnp.zeros((theta.size, theta.size)), split)[0]
 
 
-def compare(identity: dict[str, Any], path: paths.Path) -> dict[str, Any]:
-    """The differences of one point; `path` is the training on all data."""
-    small, report = reduce(identity, path.samples)
-    full, other = (Surface(path.network, data) for data in (path.samples, small))
-    keys = jax.random.split(jax.random.key(identity["seed"]), _DRAWS)
-    starts = [flat(path.network.init(key, path.samples.inputs[:1])) for key in keys]
-    way = [flat(params) for params in path.params]
-    places = {"start": starts, "path": way[1:-1] or way[:1], "end": way[-1:], "far": [3 * theta for theta in starts]}
-    values: dict[str, Any] = {}
-    ends = other.loss(way[-1]), full.loss(way[-1])
-    for place, thetas in places.items():
-        pairs = [(other.gradient(t), full.gradient(t)) for t in thetas]
-        if place != "end":
-            heights = [(other.loss(t) - ends[0], full.loss(t) - ends[1]) for t in thetas]
-            values[f"height_gap_{place}"] = mean([abs(a - b) / abs(b) for a, b in heights])
-        values[f"gradient_gap_{place}"] = mean([np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in pairs])
-    there, here = other.hessian(way[-1]), full.hessian(way[-1])
-    values["hessian_gap"] = float(np.linalg.norm(there - here) / np.linalg.norm(here))
-    values["eigenvalues"] = paths.text(np.linalg.eigvalsh(there)[::-1][:30])
-    values["plane"] = plane(other, way, identity) if identity["slice"] else None
+class Whole:
+    """All data of one task and seed, with what every point of it is compared with, evaluated once.
+
+    path: the training on it. seed: of the random parameters. Holds the parameters by place (lists of (p,)), the loss at
+    the end, and the heights above it, gradients and Hessian there.
+    """
+
+    def __init__(self, path: paths.Path, seed: int):
+        keys = jax.random.split(jax.random.key(seed), _DRAWS)
+        starts = [flat(path.network.init(key, path.samples.inputs[:1])) for key in keys]
+        self.path, self.way = path, [flat(params) for params in path.params]
+        self.places = {
+            "start": starts,
+            "path": self.way[1:-1] or self.way[:1],
+            "end": self.way[-1:],
+            "far": [3 * theta for theta in starts],
+        }
+        surface = Surface(path.network, path.samples)
+        self.heights, self.gradients = heights(surface, self.places), gradients(surface, self.places)
+        self.hessian = surface.hessian(self.way[-1])
+
+
+def heights(surface: Surface, places: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    """Losses above that at the end, by place but the end."""
+    end = surface.loss(places["end"][0])
+    return {p: np.array([surface.loss(t) - end for t in thetas]) for p, thetas in places.items() if p != "end"}
+
+
+def gradients(surface: Surface, places: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    """Gradients (parameters, p) by place."""
+    return {place: np.array([surface.gradient(theta) for theta in thetas]) for place, thetas in places.items()}
+
+
+def compare(identity: dict[str, Any], whole: Whole) -> dict[str, Any]:
+    """The differences between all data and what one point keeps of them."""
+    small, report = reduce(identity, whole.path.samples)
+    surface, values = Surface(whole.path.network, small), {}
+    for place, there in heights(surface, whole.places).items():
+        here = whole.heights[place]
+        values[f"height_gap_{place}"] = mean(abs(there - here) / abs(here))
+    for place, there in gradients(surface, whole.places).items():
+        here = whole.gradients[place]
+        values[f"gradient_gap_{place}"] = mean(np.linalg.norm(there - here, axis=1) / np.linalg.norm(here, axis=1))
+    hessian = surface.hessian(whole.way[-1])
+    values["hessian_gap"] = float(np.linalg.norm(hessian - whole.hessian) / np.linalg.norm(whole.hessian))
+    values["eigenvalues"] = paths.text(np.linalg.eigvalsh(hessian)[::-1][:30])
+    values["plane"] = plane(surface, whole.way, identity) if identity["slice"] else None
     return values | {"samples": report["samples"], "reduce_seconds": report["reduce_seconds"]}
 
 
-def mean(gaps: list[float]) -> float:
+def mean(gaps: np.ndarray) -> float:
     """Geometric mean, of gaps no smaller than rounding."""
     return float(np.exp(np.mean(np.log(np.maximum(gaps, 1e-16)))))
 

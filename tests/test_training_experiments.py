@@ -72,7 +72,7 @@ def test_the_surface_on_the_same_data_is_the_same():
     network = TwoLayer(3, "tanh")
     params = [network.init(key, x[:1]) for key in paths.jax.random.split(paths.jax.random.key(7), 3)]
     path = paths.Path(network, data, {}, [0, 1, 2], params)
-    gaps = surface.compare({"method": "full", "size": 200, "seed": 0, "slice": 3}, path)
+    gaps = surface.compare({"method": "full", "size": 200, "seed": 0, "slice": 3}, surface.Whole(path, 0))
     assert all(value < 1e-12 for name, value in gaps.items() if "gap" in name)
     heights = paths.numbers(gaps["plane"])
     assert heights.shape == (9,) and len(paths.numbers(gaps["eigenvalues"])) == 13
