@@ -3,6 +3,7 @@
 A student with room for it learns the noise of few samples. Test loss, loss on the samples trained on, and their gap are
 followed along the training, for students of several widths on several d'. Arms, from the same start:
     full                    all d samples; full_again with other mini-batches
+    fitted_labels           inputs compressed by themselves, labels fitted (scaling.compress_regression)
     squared_loss_coreset    d' weighted samples, moments P_q(x) + y P_r(x) + y^2
     paper_coreset           the same d', moments of (x, y) to a total degree, as published
     subset                  d' random samples
@@ -42,18 +43,26 @@ from experiments.student import (
 )
 from experiments.tracking import along, chosen, correlation, epochs, final_ratio, tracked
 from scaling import figures
-from scaling.figures import BLACK, BLUE, ORANGE, RED, Look
+from scaling.figures import BLACK, BLUE, ORANGE, RED, SKY, Look
+from scaling.regression import least_size
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
 STOPS = 40  # looks at the losses in one training run
 LOOKS = {
     "full": Look("full data", BLACK, "o"),
+    "fitted_labels": Look("coreset, fitted labels", SKY, "p"),
     "squared_loss_coreset": Look("coreset, squared-loss moments", BLUE, "D"),
     "paper_coreset": Look("coreset, paper's moments", ORANGE, "s"),
     "subset": Look("random subset", RED, "v", "--", False),
 }
-SHORT = {"squared_loss_coreset": "squared_loss", "paper_coreset": "paper", "subset": "subset"}
+SHORT = {
+    "fitted_labels": "fitted_labels",
+    "squared_loss_coreset": "squared_loss",
+    "paper_coreset": "paper",
+    "subset": "subset",
+}
+CORESETS = ("fitted_labels", "squared_loss_coreset", "paper_coreset")
 LINES = ("-", "--", ":", "-.")
 COLUMNS = STUDENT | {
     "at_steps": "optimiser steps done at each stop along the way, separated by spaces",
@@ -90,7 +99,8 @@ class Config(Training):
         require_whole(self, 1, "order", "paper_order")
         require(0 <= self.label_order <= self.order, "label_order", self.label_order, f"0 to order={self.order}")
         squared = moment_space("squared_loss", self.inputs, self.order, self.label_order)
-        least = max(squared.size, moment_space("total_degree", self.inputs, self.paper_order).size)
+        paper = moment_space("total_degree", self.inputs, self.paper_order)
+        least = max(squared.size, paper.size, least_size(self.inputs))
         fine = least <= self.kept[0] and self.kept[-1] < self.size
         require(fine, "kept", self.kept, f"{least} (the moments) to size={self.size} less 1")
         require(1 < self.tracking_limit < math.inf, "tracking_limit", self.tracking_limit, "a number above 1")
@@ -102,6 +112,7 @@ def points(config: Config) -> list[Point]:
     """Every arm for every width, d' and seed."""
     asked, d = [], config.size
     details = {
+        "fitted_labels": {"method": "fitted_labels"},
         "squared_loss_coreset": coreset("squared_loss", config.order, config.label_order),
         "paper_coreset": coreset("total_degree", config.paper_order),
         "subset": {"method": "subset"},
@@ -176,8 +187,9 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
                 f"{whole.mean():.3f}",
             )
     for name, arms in (
+        ("fitted_labels", ["fitted_labels"]),
         ("squared_loss", ["squared_loss_coreset"]),
-        ("all_coresets", ["squared_loss_coreset", "paper_coreset"]),
+        ("kept_labels", ["squared_loss_coreset", "paper_coreset"]),
     ):
         part = rows.filter(pl.col("arm").is_in(["full", *arms]))
         numbers[f"rank_correlation_{name}"] = number(*correlation(part, draws))
@@ -193,11 +205,11 @@ CLAIM = (
 
 
 def judge(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
-    """supported: the rank correlation over all coresets lies above the limit with its whole interval.
+    """supported: the rank correlation over both coresets that keep labels is above the limit with its whole interval.
 
     not supported: it lies below; inconclusive: neither.
     """
-    low, high = numbers["rank_correlation_all_coresets"]["interval"]
+    low, high = numbers["rank_correlation_kept_labels"]["interval"]
     limit = settings["correlation_limit"]
     return "supported" if low > limit else "not supported" if high < limit else "inconclusive"
 
@@ -205,21 +217,21 @@ def judge(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
 def sentence(numbers: dict[str, Any], settings: dict[str, Any], widths: list[int]) -> str:
     """The verdict for a newcomer."""
     value = {name: entry["value"] for name, entry in numbers.items()}
-    parts = []
-    for width in widths:
-        fine = [
-            kept
-            for kept in settings["kept"]
-            if value[f"width_{width}_{kept}_epochs_squared_loss"] >= settings["epochs"]
-        ]
-        parts.append(
-            f"width {width} " + (f"from d' = {min(fine)}" if fine else f"at no d' up to {settings['kept'][-1]}")
-        )
+
+    def tracks(short: str) -> str:
+        parts = []
+        for width in widths:
+            fine = [kept for kept in settings["kept"] if value[f"width_{width}_{kept}_epochs_{short}"] >= most]
+            parts.append(f"{width} " + (f"from d' = {min(fine)}" if fine else f"at no d' up to {settings['kept'][-1]}"))
+        return ", ".join(parts)
+
+    most = settings["epochs"]
     return (
-        f"the squared-loss coreset of {settings['size']} samples tracks them all to the end at {', '.join(parts)}; "
-        "rank correlation of estimated error and final loss ratio "
-        f"{value['rank_correlation_all_coresets']:.2f} over all coresets, "
-        f"{value['rank_correlation_squared_loss']:.2f} over those with squared-loss moments."
+        f"the squared-loss coreset of {settings['size']} samples tracks them all to the end at widths "
+        f"{tracks('squared_loss')}; fitted labels at widths {tracks('fitted_labels')}; rank correlation of estimated "
+        f"error and final loss ratio {value['rank_correlation_kept_labels']:.2f} over both coresets that keep labels, "
+        f"{value['rank_correlation_squared_loss']:.2f} over those with squared-loss moments, "
+        f"{value['rank_correlation_fitted_labels']:.2f} over those with fitted labels."
     )
 
 
@@ -254,8 +266,8 @@ def draw(rows: pl.DataFrame, fits: dict[str, Any], summary: dict[str, Any]) -> F
     grid[1, 0].set(ylabel="final loss over that of full data", title="the price at the end")
     grid[1, 1].set(ylabel="epochs", title="how long it tracks")
     draw_estimates(grid[1, 2], rows, widths, sizes)
-    grid[1, 2].set(title=f"rank correlation {numbers['rank_correlation_all_coresets']['value']:.2f}")
-    figures.legend_below(figure, grid[0, 2], columns=4)
+    grid[1, 2].set(title=f"rank correlation {numbers['rank_correlation_kept_labels']['value']:.2f}")
+    figures.legend_below(figure, grid[0, 2], columns=5)
     figure.suptitle(f"Verdict: {summary['verdict']}.", fontsize=9)
     return figure
 
@@ -269,7 +281,7 @@ def draw_losses(ax: Axes, rows: pl.DataFrame, column: str, width: int, kept: int
 
 def draw_estimates(ax: Axes, rows: pl.DataFrame, widths: list[int], sizes: list[int]) -> None:
     """Final loss ratio of every coreset against its estimated error, geometric means over seeds."""
-    for arm in ("squared_loss_coreset", "paper_coreset"):
+    for arm in CORESETS:
         for width, size in zip(widths, (3, 5, 7, 9), strict=False):
             ratios = [final_ratio(rows, arm, width, kept, 0)[0] for kept in sizes]
             errors = [np.exp(np.log(chosen(rows, arm, width, kept)["estimated_error"]).mean()) for kept in sizes]

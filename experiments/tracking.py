@@ -43,7 +43,7 @@ def tracked(rows: pl.DataFrame, arm: str, width: int, kept: int, limit: float) -
 
 def correlation(rows: pl.DataFrame, draws: int) -> tuple[float, tuple[float, float]]:
     """Spearman's rank correlation of estimated error and final loss ratio, with its interval over seeds."""
-    coresets = rows.filter(pl.col("method") == "coreset", pl.col("estimated_error") > 0)
+    coresets = rows.filter(pl.col("estimated_error") > 0)
     full = rows.filter(pl.col("arm") == "full").select("width", "seed", pl.col("test_loss").alias("full"))
     pairs = coresets.join(full, on=["width", "seed"], maintain_order="left")
     ratios, errors = (pairs["test_loss"] / pairs["full"]).to_numpy(), pairs["estimated_error"].to_numpy()

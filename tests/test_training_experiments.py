@@ -83,5 +83,5 @@ def test_classification_and_overfitting_are_judged_both_ways():
         numbers = {"digits_80_coreset_accuracy_lost": entry(1, 1, 1), "digits_160_coreset_accuracy_lost": value}
         assert classification.judge(numbers, {"accuracy_loss_limit": 0.01, "tasks": ["digits"]}) == verdict
     for low, high, verdict in ((0.6, 0.9, "supported"), (-0.3, 0.2, "not supported"), (0.3, 0.7, "inconclusive")):
-        numbers = {"rank_correlation_all_coresets": entry((low + high) / 2, low, high)}
+        numbers = {"rank_correlation_kept_labels": entry((low + high) / 2, low, high)}
         assert overfitting.judge(numbers, {"correlation_limit": 0.5}) == verdict
