@@ -1,8 +1,9 @@
-"""A wide two-layer network whose gradient never stores a number for each sample and unit.
+"""A wide two-layer network whose outputs and gradient never store a number for each sample and unit.
 
-Differentiating sum_j u_j s(W_j x_i + b_j) keeps several arrays (samples, units) and reads them back from main memory,
-which at width 10^4 costs thirty times the arithmetic. Here the backward pass computes the pre-activations again, a few
-samples at a time against all units, and adds up the sums over samples
+Evaluating sum_j u_j s(W_j x_i + b_j), and differentiating it, keeps arrays (samples, units) and reads them back from
+main memory, which at width 10^4 costs several times the arithmetic, most of all where several cores do it at once. Here
+a few samples at a time meet all units, and the backward pass computes the pre-activations again and adds up the sums
+over samples
 
     du_j = sum_i e_i s(z_ij),   db_j = u_j sum_i e_i s'(z_ij),   dW_j = u_j sum_i e_i x_i s'(z_ij),
 
@@ -44,16 +45,16 @@ def _hidden_sum(activation: Callable) -> Callable:
 
     @jax.custom_vjp
     def outputs(kernel, bias, weights, inputs):
-        return activation(inputs @ kernel + bias) @ weights
+        def some(x):
+            return activation(sum(x[:, a, None] * row for a, row in enumerate(kernel)) + bias) @ weights
+
+        return jax.lax.map(some, _pieces(inputs)).reshape(-1)[: len(inputs)]
 
     def forward(*arguments):
         return outputs(*arguments), arguments
 
     def backward(arguments, errors):
         kernel, bias, weights, inputs = arguments
-        short = -len(inputs) % ROWS
-        errors = jnp.pad(errors, (0, short)).reshape(-1, ROWS)
-        inputs = jnp.pad(inputs, ((0, short), (0, 0))).reshape(-1, ROWS, inputs.shape[1])
 
         def add(sums, rows):
             terms = [_sums(activation, kernel, bias, x, e) for x, e in zip(*rows, strict=True)]
@@ -61,11 +62,17 @@ def _hidden_sum(activation: Callable) -> Callable:
 
         zero = jnp.zeros_like(bias)
         start = ([zero] * len(kernel), zero, zero)
-        (by_input, by_bias, by_weight), _ = jax.lax.scan(add, start, (inputs, errors))
+        (by_input, by_bias, by_weight), _ = jax.lax.scan(add, start, (_pieces(inputs), _pieces(errors)))
         return weights * jnp.stack(by_input), weights * by_bias, by_weight, None
 
     outputs.defvjp(forward, backward)
     return outputs
+
+
+def _pieces(rows):
+    """(n, ...) -> (pieces, ROWS, ...), the last one filled up with zeros."""
+    short = -len(rows) % ROWS
+    return jnp.pad(rows, ((0, short), *[(0, 0)] * (rows.ndim - 1))).reshape(-1, ROWS, *rows.shape[1:])
 
 
 def _sums(activation, kernel, bias, x, error):
