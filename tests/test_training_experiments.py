@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
 
 from experiments import baselines, classification, dataset_training, landscape, overfitting, paths, published, surface
+from experiments.launch import config_folder
 from scaling.networks import TwoLayer
 from scaling.tasks import Dataset
 
@@ -76,6 +80,24 @@ def test_the_surface_on_the_same_data_is_the_same():
     assert all(value < 1e-12 for name, value in gaps.items() if "gap" in name)
     heights = paths.numbers(gaps["plane"])
     assert heights.shape == (9,) and len(paths.numbers(gaps["eigenvalues"])) == 13
+
+
+def test_landscape_trains_on_all_data_once_for_a_task_and_seed(monkeypatch):
+    follow, trained = paths.follow, []
+
+    def counting(identities, *rest):
+        trained.extend((identity["activation"], identity["seed"]) for identity in identities)
+        return follow(identities, *rest)
+
+    monkeypatch.setattr(paths, "follow", counting)
+    landscape.whole.cache_clear()
+    ConfigStore.instance().store(name="schema", node=landscape.Config)
+    with initialize_config_dir(str(config_folder("landscape")), version_base="1.3"):
+        config = OmegaConf.to_object(compose("config", overrides=["preset=smoke", "grid=2", "epochs=1"]))
+    for point in landscape.points(config):
+        if point.identity["method"] in ("full", "subset"):
+            landscape.measure([point.identity], lambda work: None)
+    assert sorted(trained) == [("relu", 0), ("relu", 1)]
 
 
 def test_classification_and_overfitting_are_judged_both_ways():
