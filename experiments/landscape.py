@@ -155,7 +155,7 @@ def measure(identities: list[dict[str, Any]], tick: Callable[[float], None]) -> 
 
 @cache
 def whole(identity: tuple[tuple[str, Any], ...]) -> Whole:
-    """The training on all data of a task and seed and the surface along it: once in a process."""
+    """The training on all data of a task and seed and the surface along it, kept for all points of these."""
     shared = dict(identity)
     stride = 64 * max(1, shared["steps"] // (64 * STOPS))
     return Whole(paths.follow([shared], lambda _: None, stride)[0], shared["seed"])

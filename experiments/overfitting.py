@@ -216,7 +216,7 @@ def judge(numbers: dict[str, Any], settings: dict[str, Any]) -> str:
 
 def sentence(numbers: dict[str, Any], settings: dict[str, Any], widths: list[int]) -> str:
     """The verdict for a newcomer."""
-    value = {name: entry["value"] for name, entry in numbers.items()}
+    value, most = {name: entry["value"] for name, entry in numbers.items()}, settings["epochs"]
 
     def tracks(short: str) -> str:
         parts = []
@@ -225,7 +225,6 @@ def sentence(numbers: dict[str, Any], settings: dict[str, Any], widths: list[int
             parts.append(f"{width} " + (f"from d' = {min(fine)}" if fine else f"at no d' up to {settings['kept'][-1]}"))
         return ", ".join(parts)
 
-    most = settings["epochs"]
     return (
         f"the squared-loss coreset of {settings['size']} samples tracks them all to the end at widths "
         f"{tracks('squared_loss')}; fitted labels at widths {tracks('fitted_labels')}; rank correlation of estimated "

@@ -87,8 +87,8 @@ def _hessian(network, theta, rows, share):
 class Whole:
     """All data of one task and seed, with what every point of it is compared with, evaluated once.
 
-    path: the training on it. seed: of the random parameters. Holds the parameters by place (lists of (p,)), the loss at
-    the end, and the heights above it, gradients and Hessian there.
+    path: the training on it. seed: of the random parameters. Holds the parameters by place (lists of (p,)), heights
+    above the end and gradients there, and the Hessian at the end.
     """
 
     def __init__(self, path: paths.Path, seed: int):

@@ -2,12 +2,8 @@
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
 
 from experiments import baselines, classification, dataset_training, landscape, overfitting, paths, published, surface
-from experiments.launch import config_folder
 from scaling.networks import TwoLayer
 from scaling.tasks import Dataset
 
@@ -82,7 +78,7 @@ def test_the_surface_on_the_same_data_is_the_same():
     assert heights.shape == (9,) and len(paths.numbers(gaps["eigenvalues"])) == 13
 
 
-def test_landscape_trains_on_all_data_once_for_a_task_and_seed(monkeypatch):
+def test_landscape_trains_on_all_data_once_for_a_task_and_seed(monkeypatch, configured):
     follow, trained = paths.follow, []
 
     def counting(identities, *rest):
@@ -91,10 +87,7 @@ def test_landscape_trains_on_all_data_once_for_a_task_and_seed(monkeypatch):
 
     monkeypatch.setattr(paths, "follow", counting)
     landscape.whole.cache_clear()
-    ConfigStore.instance().store(name="schema", node=landscape.Config)
-    with initialize_config_dir(str(config_folder("landscape")), version_base="1.3"):
-        config = OmegaConf.to_object(compose("config", overrides=["preset=smoke", "grid=2", "epochs=1"]))
-    for point in landscape.points(config):
+    for point in landscape.points(configured(landscape, "preset=smoke", "grid=2", "epochs=1")):
         if point.identity["method"] in ("full", "subset"):
             landscape.measure([point.identity], lambda work: None)
     assert sorted(trained) == [("relu", 0), ("relu", 1)]

@@ -5,21 +5,11 @@ import dataclasses
 import numpy as np
 import polars as pl
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
 
 from experiments import width_scaling, widths
-from experiments.launch import config_folder
 from experiments.schema import ConfigError
 
 SETTINGS = {"draws": 500, "exponent_ratio_range": [1.9, 2.1], "loss_ratio_limit": 1.1}
-
-
-def configured(*overrides):
-    ConfigStore.instance().store(name="schema", node=width_scaling.Config)
-    with initialize_config_dir(str(config_folder("width_scaling")), version_base="1.3"):
-        return OmegaConf.to_object(compose("config", overrides=list(overrides)))
 
 
 def synthetic(excess):
@@ -55,8 +45,8 @@ def test_an_exact_law_gives_its_exponents(excess, ratio, verdict):
     assert np.isnan(numbers["exponent_polylog"])
 
 
-def test_the_paper_preset_asks_for_the_published_widths():
-    config = configured("preset=paper")
+def test_the_paper_preset_asks_for_the_published_widths(configured):
+    config = configured(width_scaling, "preset=paper")
     asked = width_scaling.points(config)
     kept = {p.identity["size"]: p.identity["kept"] for p in asked if p.labels["arm"] == "compressed_paper"}
     assert kept == {512: 362, 1024: 512, 2048: 724, 4096: 1024, 8192: 1448, 16384: 2048}
@@ -75,7 +65,7 @@ def test_test_inputs_are_independent_of_training_inputs_for_every_seed():
 @pytest.mark.parametrize(
     "changed", [{"order": 9}, {"sizes": []}, {"lr": float("nan")}, {"degree": 9}, {"square_degree": 6}, {"seeds": 0}]
 )
-def test_bad_settings_are_refused(changed):
-    config = configured("preset=paper")
+def test_bad_settings_are_refused(changed, configured):
+    config = configured(width_scaling, "preset=paper")
     with pytest.raises(ConfigError, match=f"{next(iter(changed))}=.*: accepted is"):
         dataclasses.replace(config, **changed)
