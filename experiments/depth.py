@@ -33,7 +33,7 @@ from scaling.units import occurrences, select_units
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
-REVISION = 1  # raised whenever a change of code changes what a point measures
+REVISION = 2  # raised whenever a change of code changes what a point measures
 INPUTS = 2
 REFERENCE = 400  # training inputs over which pre-activations are compared
 

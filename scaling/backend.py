@@ -15,6 +15,8 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 # One thread per execution. Small programs gain nothing from more, and two executions that share the CPU's intra-op
 # threads from two Python threads can starve each other to a standstill. Parallelism comes from Python threads.
 SERIAL = {"xla_cpu_multi_thread_eigen": False}
+# For programs that mostly apply an activation to many units: on processors with AVX-512 up to twice as fast.
+LONG_VECTORS = SERIAL | {"xla_cpu_prefer_vector_width": 512}
 
 
 class OneBlasThread(ContextDecorator):

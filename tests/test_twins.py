@@ -49,10 +49,11 @@ def test_an_epoch_takes_every_sample_once_and_the_rest_as_a_smaller_batch(shuffl
     network = TwoLayer(6, "tanh")
     params = network.init(jax.random.key(0), inputs)
     twin = twins.make_twin(network.apply, optax.sgd(0.1), batch=16)
-    state, loss = twin.epoch(start(twin, network, params, shuffle=shuffle), inputs, labels)
-    order = np.arange(50)
-    if shuffle:
-        order = np.asarray(jax.random.permutation(jax.random.fold_in(jax.random.key(7), 0), 50))
+    first = start(twin, network, params, shuffle=shuffle)
+    state, loss = twin.epoch(first, inputs, labels)
+    order, later = twins.order_of(first, 50), twins.order_of(state, 50)
+    np.testing.assert_array_equal(np.sort(order), np.arange(50))
+    assert np.array_equal(order, np.arange(50)) != shuffle and np.array_equal(order, later) != shuffle
     total = 0.0
     for rows in np.split(order, [16, 32, 48]):
         squared, gradient = jax.value_and_grad(
