@@ -2,12 +2,12 @@
 
 Evaluating sum_j u_j s(W_j x_i + b_j), and differentiating it, keeps arrays (samples, units) and reads them back from
 main memory, which at width 10^4 costs several times the arithmetic, most of all where several cores do it at once. Here
-a piece of the samples at a time meets all units, and the backward pass computes the pre-activations again and adds up
-the sums over samples
+some samples at a time meet some of the units, and the backward pass computes the pre-activations again and adds up the
+sums over samples
 
     du_j = sum_i e_i s(z_ij),   db_j = u_j sum_i e_i s'(z_ij),   dW_j = u_j sum_i e_i x_i s'(z_ij)
 
-as products of small matrices with the piece's s(z) and s'(z), which stay in a core's cache.
+as products of small matrices with s(z) and s'(z), which stay in a core's cache.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from scaling.networks import ACTIVATIONS, TwoLayer
 
-ROWS = 128  # samples at a time: enough to hide the loop, few enough to stay in the cache
+ROWS, UNITS = 256, 1024  # met at a time, at most: enough to hide the loops, few enough to stay in the cache
 WIDE = 512  # units from which this is faster; plain differentiation of fewer stays in the cache
 
 
@@ -45,27 +45,39 @@ def _hidden_sum(activation: Callable) -> Callable:
 
     @jax.custom_vjp
     def outputs(kernel, bias, weights, inputs):
-        def some(x):
-            return activation(_preactivations(kernel, bias, x)) @ weights
+        pieces = _pieces(inputs)
 
-        return jax.lax.map(some, _pieces(inputs)).reshape(-1)[: len(inputs)]
+        def add(total, units):
+            kernel, bias, weights = units
+            return total + jax.lax.map(lambda x: activation(_preactivations(kernel, bias, x)) @ weights, pieces), None
+
+        start = jnp.zeros(pieces.shape[:2], bias.dtype)
+        total, _ = jax.lax.scan(add, start, (_tiles(kernel), _tiles(bias), _tiles(weights)))
+        return total.reshape(-1)[: len(inputs)]
 
     def forward(*arguments):
         return outputs(*arguments), arguments
 
     def backward(arguments, errors):
         kernel, bias, weights, inputs = arguments
+        pieces = _pieces(inputs), _pieces(errors)
 
-        def add(sums, piece):
-            x, e = piece
-            z = _preactivations(kernel, bias, x)
-            value, slope = jax.jvp(activation, (z,), (jnp.ones_like(z),))
-            by_slope = jnp.column_stack([e[:, None] * x, e]).T @ slope
-            return (sums[0] + by_slope, sums[1] + e @ value), None
+        def sums(units):
+            kernel, bias = units
 
-        start = jnp.zeros((len(kernel) + 1, len(bias)), bias.dtype), jnp.zeros_like(bias)
-        (by_slope, by_value), _ = jax.lax.scan(add, start, (_pieces(inputs), _pieces(errors)))
-        return weights * by_slope[:-1], weights * by_slope[-1], by_value, None
+            def add(total, piece):
+                x, e = piece
+                z = _preactivations(kernel, bias, x)
+                value, slope = jax.jvp(activation, (z,), (jnp.ones_like(z),))
+                by_slope = jnp.column_stack([e[:, None] * x, e]).T @ slope
+                return (total[0] + by_slope, total[1] + e @ value), None
+
+            start = jnp.zeros((len(kernel) + 1, len(bias)), bias.dtype), jnp.zeros_like(bias)
+            return jax.lax.scan(add, start, pieces)[0]
+
+        by_slope, by_value = jax.lax.map(sums, (_tiles(kernel), _tiles(bias)))
+        by_slope = jnp.moveaxis(by_slope, 0, 1).reshape(len(kernel) + 1, -1)[:, : len(bias)]
+        return weights * by_slope[:-1], weights * by_slope[-1], by_value.reshape(-1)[: len(bias)], None
 
     outputs.defvjp(forward, backward)
     return outputs
@@ -77,6 +89,14 @@ def _preactivations(kernel, bias, inputs):
 
 
 def _pieces(rows):
-    """(n, ...) -> (pieces, ROWS, ...), the last one filled up with zeros."""
-    short = -len(rows) % ROWS
-    return jnp.pad(rows, ((0, short), *[(0, 0)] * (rows.ndim - 1))).reshape(-1, ROWS, *rows.shape[1:])
+    """(n, ...) -> (pieces, n', ...) with n' <= ROWS, the last one filled up with zeros."""
+    count = max(1, -(-len(rows) // ROWS))
+    filled = jnp.pad(rows, ((0, -len(rows) % count), *[(0, 0)] * (rows.ndim - 1)))
+    return filled.reshape(count, -1, *rows.shape[1:])
+
+
+def _tiles(columns):
+    """(..., d) -> (tiles, ..., d') with d' <= UNITS, the last one filled up with zeros."""
+    count = -(-columns.shape[-1] // UNITS)
+    filled = jnp.pad(columns, [*[(0, 0)] * (columns.ndim - 1), (0, -columns.shape[-1] % count)])
+    return jnp.moveaxis(filled.reshape(*columns.shape[:-1], count, -1), -2, 0)
