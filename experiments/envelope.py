@@ -114,10 +114,13 @@ def growth(found: Envelope, draws: int) -> tuple[laws.Fit, laws.Fit] | None:
 
 
 def excess(family: Family, d: int, arm: str = "squared_loss") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """d', ratio - 1 and its standard error at one d, where it is more than two standard errors above zero."""
+    """d', ratio - 1 and its standard error at one d, where it is more than two standard errors above zero.
+
+    A single seed has no standard error, and so nothing is clear of zero.
+    """
     kept, value, drawn = at_size(family, d, arm)
     error = drawn.std(axis=0)
-    clear = value - 1 > 2 * error
+    clear = (error > 0) & (value - 1 > 2 * error)
     return kept[clear], value[clear] - 1, error[clear]
 
 

@@ -8,8 +8,8 @@ loss to that of all d samples is read in three ways:
     excess    ratio - 1 against d' at a fixed d: exponential in d'^p, or a power?
     ratio     at g = 1: bounded over the whole range of d?
 Arms at every g: coresets in the squared-loss space, of which the verdict speaks; at every other g: compressed inputs
-with fitted labels. At g = 1 also: coresets in the paper's isotropic space, random subsets (last checkpoint, and the
-best one on validation data), k-means centres with masses.
+with fitted labels, in as few cells as the largest order allows. At g = 1 also: coresets in the paper's isotropic space,
+random subsets (last checkpoint, and the best one on validation data), k-means centres with masses.
 """
 
 import math
@@ -43,12 +43,13 @@ from experiments.student import (
     work,
 )  # fmt: skip
 from scaling import figures, laws
+from scaling.moments import polynomials
 from scaling.regression import least_size
 
 __all__ = ["Config", "analyse", "draw", "label", "measure", "points", "work"]
 
 COLUMNS = STUDENT | {"family": "task and input dimension", "grid": "g of d' = [g c log^m d]"}
-ORDERS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24)  # few, as every one is a program to compile
+ORDERS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24)  # few, as every one means programs to compile
 MOST = 300  # moments in a cell: eliminating them takes as their cube
 
 
@@ -117,9 +118,10 @@ def points(config: Config) -> list[Point]:
                     if (q := largest_order(space, m, kept, cells)) is not None:
                         r = None if arm == "isotropic" else max(q - 2, 0)
                         arms.append((arm, g, {"kept": kept} | coreset(space, q, r)))
-                fits = kept >= least_size(m) and (g == 1 or g in config.grid[::2])
-                ways = ("fitted_labels",) if fits else ()
-                ways += ("kmeans", "subset") if g == 1 else ()
+                if kept >= least_size(m) and (g == 1 or g in config.grid[::2]):
+                    q = max(q for q in ORDERS if polynomials(m, q) <= min(kept // 2, MOST))
+                    arms.append(("fitted_labels", g, {"method": "fitted_labels", "kept": kept, "order": q}))
+                ways = ("kmeans", "subset") if g == 1 else ()
                 arms += [(way, g, {"method": way, "kept": kept}) for way in ways]
             for seed in config.seed_list():
                 for arm, g, details in arms:

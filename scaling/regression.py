@@ -29,6 +29,7 @@ from scaling.totals import feature_matrix, moment_totals
 
 MOST = 400  # polynomials that labels are matched to
 LEAST_SQUARE = 0.5  # of the square of a polynomial over all points, what the survivors must measure of it
+ROUNDING = 1e-12  # a smaller share of the labels' squares is rounding, not noise
 SAMPLE = 1 << 14  # points on which squares over all points are estimated
 
 
@@ -93,8 +94,9 @@ def compress_regression(
         samples = inputs, labels, charge, coreset.indices
         return RegressionCoreset(*samples, coreset.order, coreset.order, np.zeros(shape), 0.0, 0.0)
     fitted, label_order, residual = _fit(coreset, inputs, columns, charge, seed)
-    missing = charge @ columns**2 - coreset.weights @ fitted**2
-    spread = np.sqrt(np.maximum(missing, 0.0) / charge.sum())
+    squares = charge @ columns**2
+    missing = squares - coreset.weights @ fitted**2
+    spread = np.sqrt(np.where(missing > ROUNDING * squares, missing, 0.0) / charge.sum())
     both = np.stack([fitted + spread, fitted - spread], axis=1).reshape(-1, *shape)
     twice = (np.repeat(part, 2, axis=0) for part in (coreset.weights / 2, coreset.indices))
     samples = np.repeat(coreset.points, 2, axis=0), both, *twice

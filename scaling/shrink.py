@@ -16,7 +16,7 @@ import numpy as np
 from scaling.backend import SERIAL
 from scaling.recombination import eliminate
 
-LANES = 4  # points of a group whose features are summed at once: few shapes, so few compilations
+LANES, BATCH = 2, 16  # points of a group, and cells, at once: one size of each, as every shape is a program to compile
 _compiled = set()  # shapes of blocks that this process has met
 
 
@@ -54,7 +54,7 @@ def _over_blocks(columns, charge, begins, held, removals, slots, space):
     Group i of a cell are its points i, i + slots, i + 2 slots and so on.
     """
     group = -(-int(held.max()) // slots)
-    group = group if group <= 2 else -(-group // LANES) * LANES
+    group = group if group == 1 else -(-group // LANES) * LANES
     lanes = slots * min(group, LANES)
     count, batch = len(begins), _batch(space.size, len(begins))
 
@@ -89,10 +89,8 @@ def _over_blocks(columns, charge, begins, held, removals, slots, space):
 
 
 def _batch(rank: int, count: int) -> int:
-    """Cells in a block, one of three sizes so that few programs are compiled, and so that all threads have blocks."""
-    if rank > 128 or count == 1:
-        return 1
-    return 32 if count > 64 else 8
+    """Cells in a block: large ones fill a core alone, and small ones are worth sharing its set-up."""
+    return 1 if rank > 128 or count == 1 else BATCH
 
 
 @partial(jax.jit, static_argnames="space", compiler_options=SERIAL)

@@ -122,6 +122,11 @@ def test_the_excess_tells_an_exponential_from_a_power():
         assert found[max(found)].best.law == law
 
 
+def test_of_one_seed_no_excess_is_clear_of_zero():
+    family = family_of(synthetic(lambda d, kept: 2.0).filter(pl.col("seed") == 0), "x", 100)
+    assert len(excess(family, SIZES[-1])[0]) == 0 and decay(family, 100) == {}
+
+
 def test_the_best_checkpoint_of_a_subset_is_an_arm_of_its_own():
     family = family_of(synthetic(lambda d, kept: 1.0), "x", 100)
     assert np.all(family.curves["subset_best"].losses > family.curves["subset"].losses)

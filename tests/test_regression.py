@@ -69,6 +69,7 @@ def test_columns_of_labels_are_fitted_one_by_one_and_scale():
     np.testing.assert_allclose(both.labels[:, 0], alone.labels, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(both.labels[:, 1], 1e6 * both.inputs[:, 0], rtol=1e-9, atol=1e-4)
     assert both.spread.shape == (2,) and both.spread[0] == pytest.approx(alone.spread)
+    assert both.spread[1] == 0  # a polynomial has no noise, and rounding is none
 
 
 @pytest.mark.parametrize("twist", ["constant", "line", "outlier", "duplicates", "few"])
