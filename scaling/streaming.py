@@ -90,13 +90,16 @@ def _preactivations(kernel, bias, inputs):
 
 def _pieces(rows):
     """(n, ...) -> (pieces, n', ...) with n' <= ROWS, the last one filled up with zeros."""
-    count = max(1, -(-len(rows) // ROWS))
-    filled = jnp.pad(rows, ((0, -len(rows) % count), *[(0, 0)] * (rows.ndim - 1)))
-    return filled.reshape(count, -1, *rows.shape[1:])
+    return _split(rows, 0, ROWS)
 
 
 def _tiles(columns):
     """(..., d) -> (tiles, ..., d') with d' <= UNITS, the last one filled up with zeros."""
-    count = -(-columns.shape[-1] // UNITS)
-    filled = jnp.pad(columns, [*[(0, 0)] * (columns.ndim - 1), (0, -columns.shape[-1] % count)])
-    return jnp.moveaxis(filled.reshape(*columns.shape[:-1], count, -1), -2, 0)
+    return _split(columns, columns.ndim - 1, UNITS)
+
+
+def _split(array, axis, most):
+    n, shape = array.shape[axis], array.shape
+    count = max(1, -(-n // most))
+    filled = jnp.pad(array, [(0, -n % count if i == axis else 0) for i in range(array.ndim)])
+    return jnp.moveaxis(filled.reshape(*shape[:axis], count, -1, *shape[axis + 1 :]), axis, 0)
