@@ -42,7 +42,8 @@ def envelope_panel(axes: Axes, fits: dict[str, Any], m: int) -> None:
     for key, arm in (("envelope_points_fitted_labels", "fitted_labels"), ("envelope_points", "squared_loss")):
         points = {name: np.array(values, float) for name, values in fits[key].items()}
         if len(points["size"]):
-            figures.measured(axes, np.log(points["size"]), points["kept"], points["low"], points["high"], LOOKS[arm])
+            look = LOOKS[arm]._replace(label="_")  # named below the figure
+            figures.measured(axes, np.log(points["size"]), points["kept"], points["low"], points["high"], look)
     if "envelope" in fits:
         grid = np.geomspace(points["size"].min(), points["size"].max(), 100)
         for law, line, color in (("log_power", "-", BLUE), ("power", "--", RED)):
