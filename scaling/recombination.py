@@ -3,7 +3,7 @@
 One LU factorisation of a block of features gives a basis of N points and every null vector at once: an outside point r
 has features T_r times those of the basis. Outside points are then removed one after another as in the simplex method:
 r gives its weight to the basis along T_r until it is empty, or until a basic point is, which r then replaces (a rank-1
-update of the tableau T). Updates are applied to a panel of rows at a time, the rest by one matrix product.
+update of the tableau T). Updates are applied to a panel of rows at a time, and then to the rest in one go.
 Theory: Tchakaloff's theorem and Algorithm 1 of arXiv 2510.00504; one factorisation here serves N removals.
 """
 
@@ -16,7 +16,7 @@ from jax import lax
 
 from scaling.backend import SERIAL
 
-PANEL = 8  # rows updated one by one before the trailing matrix product; the fastest of 8, 16, 32 on a CPU
+PANEL = 4  # rows updated one by one before the trailing rest; the fastest of 2, 3, 4, 5, 6, 8, 16 on a CPU
 SLACK = 1e-13  # infeasibility the ratio test may trade for a larger pivot (Harris); weights are clipped at zero
 
 
@@ -78,7 +78,7 @@ def eliminate(sums: jax.Array, removals: jax.Array, panel: int = PANEL) -> jax.A
             0, panel, lambda i, s: _remove(i, j * panel + i, s, active, names), state
         )
         picked = jnp.take_along_axis(tableau, columns[:, None, :], axis=2)
-        return tableau - picked @ rows, basis, weights, left, gone
+        return _less(tableau, picked, rows), basis, weights, left, gone
 
     left = jnp.ones((batch, n - rank + padding))
     carry = (tableau, basis, jnp.ones((batch, rank)), left, names)
@@ -119,7 +119,7 @@ def _basis(sums, panel):
         lines, basis, inside, columns = lax.fori_loop(0, panel, lambda i, s: pivot(i, j * panel + i, s), state)
         picked = jnp.take_along_axis(rows, columns[:, None, :], axis=2)
         picked = picked * (jnp.arange(panel) + j * panel < rank)
-        rows = rows - picked @ lines
+        rows = _less(rows, picked, lines)
         return lax.dynamic_update_slice_in_dim(rows, lines, j * panel, axis=1), basis, inside
 
     carry = (rows, jnp.zeros((batch, rank + padding), jnp.int32), jnp.zeros((batch, n), bool))
@@ -156,6 +156,14 @@ def _remove(i, row, state, active, names):
     gone = gone.at[:, row].set(jnp.where(swaps, leaver, name))
     columns = columns.at[:, i].set(column)
     return lines, basis, weights, left, gone, columns
+
+
+def _less(rest, columns, lines):
+    """rest (B, r, n) - columns (B, r, p) @ lines (B, p, n) for a small p: as sums of outer products, which become one
+    loop, half as long on a CPU as so thin a matrix product."""
+    for k in range(lines.shape[1]):
+        rest = rest - columns[:, :, k, None] * lines[:, k, None, :]
+    return rest
 
 
 def _first_largest(values):

@@ -89,8 +89,8 @@ def _over_blocks(columns, charge, begins, held, removals, slots, space):
 
 
 def _batch(rank: int, count: int) -> int:
-    """Cells in a block: large ones fill a core alone, and small ones are worth sharing its set-up."""
-    return 1 if rank > 128 or count == 1 else BATCH
+    """Cells in a block: two large ones fill a core, and small ones are worth sharing its set-up."""
+    return 1 if count == 1 else 2 if rank > 128 else BATCH
 
 
 @partial(jax.jit, static_argnames="space", compiler_options=SERIAL)
