@@ -159,8 +159,8 @@ def _remove(i, row, state, active, names):
 
 
 def _less(rest, columns, lines):
-    """rest (B, r, n) - columns (B, r, p) @ lines (B, p, n) for a small p: as sums of outer products, which become one
-    loop, half as long on a CPU as so thin a matrix product."""
+    """rest (B, r, n) - columns (B, r, p) @ lines (B, p, n) as a sum of p outer products: for a small p one loop, which
+    takes a CPU less than half the time of so thin a matrix product."""
     for k in range(lines.shape[1]):
         rest = rest - columns[:, :, k, None] * lines[:, k, None, :]
     return rest
