@@ -16,7 +16,7 @@ from jax import lax
 
 from scaling.backend import SERIAL
 
-PANEL = 4  # rows updated one by one before the trailing rest; the fastest of 2, 3, 4, 5, 6, 8, 16 on a CPU
+PANEL = 4  # rows updated one by one before the trailing rest; 2 and 3 are as fast on a CPU, 5, 6, 8, 16 slower
 SLACK = 1e-13  # infeasibility the ratio test may trade for a larger pivot (Harris); weights are clipped at zero
 
 
