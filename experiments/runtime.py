@@ -30,7 +30,7 @@ from scaling.figures import BLACK, OF_DIMENSION
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
-REVISION = 4  # raised whenever a change of code changes what a point measures
+REVISION = 5  # raised whenever a change of code changes what a point measures
 COLUMNS = {
     "revision": "of the code that measures",
     "method": "compress, baryx, recombine (ours on the cells given to baryx), nnls or floor",

@@ -1,8 +1,11 @@
 """The machine that measures: a self-test of its arithmetic, and a description of it for the records."""
 
 import hashlib
+import os
 import platform
 import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ContextDecorator
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +20,16 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 SERIAL = {"xla_cpu_multi_thread_eigen": False}
 # For programs that mostly apply an activation to many units: on processors with AVX-512 up to twice as fast.
 LONG_VECTORS = SERIAL | {"xla_cpu_prefer_vector_width": 512}
+
+
+def share_out(work: Callable, items: Iterable) -> list:
+    """[work(item) for each item], on a thread for each core that this process may use."""
+    items = list(items)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if len(items) < 2 or cores < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(cores) as pool:
+        return list(pool.map(work, items))
 
 
 class OneBlasThread(ContextDecorator):

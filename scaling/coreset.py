@@ -86,7 +86,7 @@ def _compress(points, weights, size, space, seed, report):
     cells = max(1, size // space.size)
     error = estimated_error(points, weights, space, cells, size)
     kept, new, (stand, stand_weights) = empty(points, weights, size, space, seed, report)
-    box = points.min(axis=0), points.max(axis=0)
+    box = np.array([column.min() for column in points.T]), np.array([column.max() for column in points.T])
     wanted, scale = moment_totals(points, weights, *box, space)
     reference = (points, weights) if len(points) <= STAND_IN else (points[stand], stand_weights)
     new, agreed = correct(points[kept], new, reference, wanted, box, space)

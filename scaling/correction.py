@@ -5,11 +5,9 @@ the smallest sum delta_i^2 / c_i: with features A (n, M) it is c A^T (A c A^T)^-
 match every cell need changes of a few per cent, so weights stay positive; a degree that asks for more is given up.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
+from scaling.backend import share_out
 from scaling.moments import MomentSpace
 from scaling.totals import feature_matrix, moment_totals
 
@@ -36,7 +34,9 @@ def correct(kept_points, kept_weights, reference, wanted, box, space, most=400) 
     found, low, high, rung = None, 0, len(ladder), len(ladder) - 1
     while low < high:
         columns = [index[e] for e in ladder[rung].exponents]
-        solve = _solver(squares[np.ix_(columns, columns)])
+        if columns == list(range(len(columns))):
+            columns = slice(len(columns))  # needs no copy
+        solve = _solver(squares[columns][:, columns])
         new = _nearest(matrix[:, columns], solve, kept_weights, target[columns])
         if new is not None:
             found, low = (new, solve, columns, ladder[rung]), rung + 1
@@ -59,14 +59,13 @@ def _ladder(space, most):
 
 
 def weighted_gram(matrix, weights) -> np.ndarray:
-    """sum_i c_i a_i a_i^T (M, M) for features (n, M) and weights (n,), the rows shared out among threads."""
+    """sum_i c_i a_i a_i^T (M, M) for features (n, M) and weights (n,) >= 0, the rows shared out among threads."""
 
     def part(begin):
-        rows = matrix[begin : begin + ROWS]
-        return rows.T @ (weights[begin : begin + ROWS, None] * rows)
+        rows = matrix[begin : begin + ROWS] * np.sqrt(weights[begin : begin + ROWS, None])
+        return rows.T @ rows
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return sum(pool.map(part, range(0, len(matrix), ROWS)))
+    return sum(share_out(part, range(0, len(matrix), ROWS)))
 
 
 def _solver(squares):
@@ -80,8 +79,11 @@ def _solver(squares):
 def _nearest(matrix, solve, weights, wanted):
     """The nearest weights with the wanted moments, or None where one of them would change too much."""
     new = weights
-    for _ in range(4):
-        new = new + weights * (matrix @ solve(wanted - new @ matrix))
-    if not (np.abs(new - weights) <= LARGEST_CHANGE * weights).all():
-        return None
-    return new if np.abs(wanted - new @ matrix).max() <= CLOSE * weights.sum() else None
+    for _ in range(5):
+        missing = wanted - new @ matrix
+        if np.abs(missing).max() <= CLOSE * weights.sum():
+            return new
+        new = new + weights * (matrix @ solve(missing))
+        if not (np.abs(new - weights) <= LARGEST_CHANGE * weights).all():
+            return None
+    return None

@@ -58,7 +58,7 @@ def empty(points, weights, size, space, seed=0, report=None, pairs=PAIRS):
 
 def _one_pass(points, mass, alive, places, count, size, space, seed, partial=1.0, report=None):
     """Cut the live points into `count` cells in a random rotation and empty them, towards `size` points in all."""
-    turned = places[alive] @ rotation(places.shape[1], seed)
+    turned = (rotation(places.shape[1], seed).T @ places.T.take(alive, axis=1)).T
     order, starts = cells(turned, count)
     held = np.diff(starts)
     room = np.maximum(held - space.size, 0)  # what a cell can lose

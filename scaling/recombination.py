@@ -43,8 +43,8 @@ def recombine(features, weights) -> np.ndarray:
             groups = np.array_split(alive, min(2 * rank, len(alive)))
             scaled = features[alive] * weights[alive, None]
             sums = np.add.reduceat(scaled, np.cumsum([0, *map(len, groups[:-1])]), axis=0)
-            block = np.zeros((1, 2 * rank, rank))
-            block[0, : len(groups)] = sums
+            block = np.zeros((1, rank, 2 * rank))
+            block[0, :, : len(groups)] = sums.T
             removals = np.array([len(groups) - rank])
             factors = np.asarray(eliminate(block, removals))[0, : len(groups)]
             weights[alive] *= np.repeat(factors, [len(g) for g in groups])
@@ -56,13 +56,14 @@ def recombine(features, weights) -> np.ndarray:
 def eliminate(sums: jax.Array, removals: jax.Array, panel: int = PANEL) -> jax.Array:
     """Factors (B, n) >= 0 with sum_i factor_i sums_i = sum_i sums_i in each of B blocks, at least `removals` of them 0.
 
-    sums: (B, n, N) float64, n >= N, the weighted features of a point or of a group of points; zero rows are padding.
+    sums: (B, N, n) float64, n >= N, column i the weighted features of a point or of a group of points; zero columns are
+    padding.
     removals: (B,) whole numbers, counted without the padding.
     """
-    batch, n, rank = sums.shape
+    batch, rank, n = sums.shape
     tableau, basis, inside = _basis(sums, panel)
     padding = -(n - rank) % panel
-    blank = jnp.all(sums == 0, axis=2)
+    blank = jnp.all(sums == 0, axis=1)
     outside = jnp.argsort(inside * 2 + blank, axis=1, stable=True)[:, : n - rank]  # real ones first, then padding
     tableau = jnp.take_along_axis(tableau, outside[:, :, None], axis=1)
     active = (jnp.arange(n - rank) < removals[:, None]) & ~jnp.take_along_axis(blank, outside, axis=1)
@@ -91,12 +92,12 @@ def eliminate(sums: jax.Array, removals: jax.Array, panel: int = PANEL) -> jax.A
 def _basis(sums, panel):
     """Gauss-Jordan with partial pivoting over points, a panel of features at a time.
 
-    Returns T (B, n, N) with sums = T sums[basis], the basis (B, N) and whether a point is in it (B, n).
+    Returns T (B, n, N) with sums = sums[basis] T^T, the basis (B, N) and whether a point is in it (B, n).
     Where the features have rank below N the last pivots are round-off or zero: such a column changes nothing real.
     """
-    batch, n, rank = sums.shape
+    batch, rank, n = sums.shape
     padding = -rank % panel
-    rows = jnp.pad(jnp.swapaxes(sums, 1, 2), ((0, 0), (0, padding), (0, 0)))
+    rows = jnp.pad(sums, ((0, 0), (0, padding), (0, 0)))
 
     def pivot(i, row, state):
         lines, basis, inside, columns = state

@@ -5,18 +5,17 @@ to N groups, and the points of the surviving groups keep their weights times the
 Litterer and Lyons). A cell with fewer is recombined point by point. Features are made for a few cells at a time.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scaling.backend import SERIAL
+from scaling.backend import SERIAL, share_out
 from scaling.recombination import eliminate
 
 LANES, BATCH = 2, 16  # points of a group, and cells, at once: one size of each, as every shape is a program to compile
+ROWS = 1 << 15  # points gathered at once: they stay in the cache
 _compiled = set()  # shapes of blocks that this process has met
 
 
@@ -27,7 +26,7 @@ def shrink(points, mass, order, starts, shares, space, report=None) -> np.ndarra
     given, is called with the number of points left after each halving.
     Returns the surviving indices, still sorted by cell.
     """
-    columns, charge = points.take(order, axis=0).T.copy(), mass[order]
+    columns, charge = _gather(points, order), mass[order]
     mass[order] = 0.0
     while True:
         held = np.diff(starts)
@@ -71,7 +70,7 @@ def _over_blocks(columns, charge, begins, held, removals, slots, space):
         quota = np.zeros(batch, removals.dtype)
         quota[: len(lot)] = removals[first : first + batch]
         with jax.enable_x64(True):
-            sums = np.zeros((batch, slots, space.size))
+            sums = np.zeros((batch, space.size, slots))
             for a in range(0, group * slots, lanes):
                 part = slice(a, a + lanes)
                 sums = group_sums(sums, where[:, :, part], load[:, part], low, high, space=space)
@@ -84,8 +83,18 @@ def _over_blocks(columns, charge, begins, held, removals, slots, space):
         work(0)  # alone, so that a first call compiles once
         _compiled.add(shape)
         begun = batch
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, range(begun, count, batch)))
+    share_out(work, range(begun, count, batch))
+
+
+def _gather(points, order):
+    """points[order] with a coordinate in each row: (m, n)."""
+    columns = np.empty((points.shape[1], len(order)))
+
+    def part(begin):
+        columns[:, begin : begin + ROWS] = points.take(order[begin : begin + ROWS], axis=0).T
+
+    share_out(part, range(0, len(order), ROWS))
+    return columns
 
 
 def _batch(rank: int, count: int) -> int:
@@ -95,10 +104,11 @@ def _batch(rank: int, count: int) -> int:
 
 @partial(jax.jit, static_argnames="space", compiler_options=SERIAL)
 def group_sums(sums, where, charge, low, high, space):
-    """sums (B, n, N) plus the weighted features of where (B, m, l n), charge (B, l n); point i is in group i mod n."""
-    batch, slots, _ = sums.shape
+    """sums (B, N, n) plus the weighted features of where (B, m, l n), charge (B, l n); point i is in group i mod n."""
+    slots = sums.shape[2]
     heads, table = space.factors(where, low, high)
     heads = heads * charge[:, None]
-    products = (heads[:, :count] * last[:, None] for count, last in zip(space.counts, table, strict=True))
-    grouped = [rows.reshape(batch, rows.shape[1], -1, slots).sum(axis=2) for rows in products]
-    return sums + jnp.swapaxes(jnp.concatenate(grouped, axis=1), 1, 2)[:, :, space.places]
+    lanes = [slice(a, a + slots) for a in range(0, where.shape[2], slots)]
+    pairs = list(zip(space.counts, table, strict=True))
+    products = [sum(heads[:, :count, lane] * last[:, None, lane] for lane in lanes) for count, last in pairs]
+    return sums + jnp.concatenate(products, axis=1)[:, space.places]

@@ -7,10 +7,10 @@ for every space takes longer than it saves.
 """
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from scaling.backend import share_out
 
 CHUNK_BYTES = 1 << 21  # of the largest array of a chunk: fits in a cache
 
@@ -18,7 +18,7 @@ CHUNK_BYTES = 1 << 21  # of the largest array of a chunk: fits in a cache
 def moment_totals(points, weights, low, high, space) -> tuple[np.ndarray, np.ndarray]:
     """sum_i c_i p(w_i) and sum_i c_i |p(w_i)|, two arrays (N,), on the box: points (d, m), weights (d,)."""
     scale = 2.0 ** int(np.frexp(np.abs(weights).max())[1])  # above all weights; division by it is exact
-    rows = max(1, CHUNK_BYTES // 8 // max(space.counts[0], len(space.counts)))
+    rows = _chunk(max(space.counts[0], len(space.counts)))
 
     def part(begin):
         where, charge = points[begin : begin + rows], weights[begin : begin + rows] / scale
@@ -27,14 +27,24 @@ def moment_totals(points, weights, low, high, space) -> tuple[np.ndarray, np.nda
         every = np.stack([*_product(left, right), np.abs(left) @ np.abs(right)])
         return np.concatenate([every[:, :count, b] for b, count in enumerate(space.counts)], axis=1)[:, space.places]
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        coarse, rest, absolute = np.stack(list(pool.map(part, range(0, len(points), rows))), axis=1)
+    coarse, rest, absolute = np.stack(share_out(part, range(0, len(points), rows)), axis=1)
     return scale * _added(coarse, rest), scale * _added(absolute)
 
 
 def feature_matrix(points, low, high, space) -> np.ndarray:
     """Features (n, N) of a small set of points (n, m) on the box, without compiling anything."""
-    return space.rows(points.T, low, high, np).T
+    matrix, rows = np.empty((space.size, len(points))), _chunk(space.size)
+
+    def part(begin):
+        matrix[:, begin : begin + rows] = space.rows(points[begin : begin + rows].T, low, high, np)
+
+    share_out(part, range(0, len(points), rows))
+    return matrix.T
+
+
+def _chunk(width):
+    """Rows of `width` numbers that make up a chunk."""
+    return max(1, CHUNK_BYTES // 8 // width)
 
 
 def relative_mismatch(before, size, after) -> float:
@@ -46,7 +56,8 @@ def _product(left, right):
     """left (a, n) @ right (n, b), all entries in [-1, 1], as two addends: one of no rounding, and a small rest."""
     step = 2.0 ** ((52 - (len(right) - 1).bit_length()) // 2)
     coarse_left, coarse_right = _coarse(left, step), _coarse(right, step)
-    return coarse_left @ coarse_right, coarse_left @ (right - coarse_right) + (left - coarse_left) @ right
+    exact, rest = np.split(coarse_left @ np.hstack([coarse_right, right - coarse_right]), 2, axis=1)
+    return exact, rest + (left - coarse_left) @ right
 
 
 def _coarse(values, step):

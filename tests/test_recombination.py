@@ -67,7 +67,7 @@ def test_blocks_are_independent_and_lose_exactly_what_is_asked():
     from scaling.recombination import eliminate
 
     rng = np.random.default_rng(5)
-    sums = rng.normal(size=(4, 24, 12)) + 1.0
+    sums = rng.normal(size=(4, 12, 24)) + 1.0
     with jax.enable_x64(True):
         together = np.asarray(eliminate(sums, np.array([12, 5, 0, 1])))
         alone = np.asarray(eliminate(sums[1:2], np.array([5])))
