@@ -33,7 +33,7 @@ from scaling.units import occurrences, select_units
 
 __all__ = ["COLUMNS", "Config", "analyse", "draw", "label", "measure", "points", "work"]
 
-REVISION = 2  # raised whenever a change of code changes what a point measures
+REVISION = 3  # raised whenever a change of code changes what a point measures
 INPUTS = 2
 REFERENCE = 400  # training inputs over which pre-activations are compared
 
@@ -56,6 +56,7 @@ COLUMNS = {
     "distance": "rms difference of predictions to the wide network's before training, over the rms of its predictions",
     "last_distance": "the same after training",
     "loss_ratio": "test loss after training over that of the wide network",
+    "wide_loss": "test loss of the wide network after training",
 }
 
 
@@ -190,6 +191,7 @@ def measured(identity: dict[str, Any], tick: Callable[[float], None]) -> dict[st
         "distance": [float(far[arm][0]) for arm in few],
         "last_distance": [float(far[arm][1]) for arm in few],
         "loss_ratio": [float(errors[arm] / errors["wide"]) for arm in few],
+        "wide_loss": float(errors["wide"]),
     }
 
 

@@ -103,6 +103,9 @@ def analyse(rows: pl.DataFrame, settings: dict[str, Any]) -> Analysis:
         table.add_row(str(depth), str(order), " ".join(map(str, units)), *texts)
     for depth in rows["depth"].unique().sort():
         numbers |= needed(rows, depth, settings["target"], draws)
+        widest = rows.filter(depth=depth).filter(width=pl.col("width").max(), order=pl.col("order").min())
+        losses = np.log(matrix(widest, "wide_loss", arm="compressed"))
+        numbers[f"depth_{depth}_wide_loss_at_largest_width"] = estimate(losses, draws)
     verdict = judged([(entry["interval"], 0, settings["tolerance"]) for entry in cost.values()])
     return Analysis(
         {}, {"claim": CLAIM, "verdict": verdict, "numbers": numbers}, table, sentence(numbers, cost, settings)
