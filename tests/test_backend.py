@@ -61,3 +61,9 @@ def test_nan_is_refused(monkeypatch):
     monkeypatch.setattr(backend, "_constant_operand", lambda matrix: jnp.nan)
     with pytest.raises(backend.BackendError):
         backend.self_test()
+
+
+def test_shared_out_work_keeps_its_order_and_its_errors():
+    assert backend.share_out(lambda item: item**2, range(50)) == [item**2 for item in range(50)]
+    with pytest.raises(ZeroDivisionError):
+        backend.share_out(lambda item: 1 / item, [2, 1, 0])
