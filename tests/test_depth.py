@@ -82,7 +82,8 @@ def synthetic(factor):
                 for arm in ("compressed", "subset"):
                     far = noise * (width / 64) ** 0.5 * (1.0 if arm == "subset" else 0.1 * factor ** (hidden - 1))
                     where = {"seed": seed, "width": width, "depth": hidden, "order": 1, "arm": arm, "units": units}
-                    rows.append(where | {"distance": far, "last_distance": far, "loss_ratio": 1.0})
+                    after = {"last_distance": far, "loss_ratio": 1.0, "wide_loss": 1 / width}
+                    rows.append(where | {"distance": far} | after)
     return pl.DataFrame(rows)
 
 
@@ -94,6 +95,7 @@ def test_the_verdict_follows_the_rows(factor, verdict):
     assert values["depth_2_order_1_distance_ratio"] == pytest.approx(factor, rel=0.02)
     assert values["depth_2_order_1_width_exponent"] == pytest.approx(0.5, abs=0.02)
     assert (values["depth_2_order_1_units_layer_1"], values["depth_2_order_1_units_layer_2"]) == (36, 8)
+    assert values["depth_2_wide_loss_at_largest_width"] == pytest.approx(1 / 256)
 
 
 def test_units_needed_are_interpolated_between_orders_at_the_largest_width():
